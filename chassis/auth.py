@@ -1,0 +1,92 @@
+"""Owns bearer tokens: checking them, and making them for development."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jwt
+
+from chassis.errors import InvalidToken
+from chassis.keys import Keys, keys_from
+from chassis.settings import AuthSettings
+
+MAX_TOKEN_BYTES = 8 * 1024
+"""Longer than any token in practice (RS256 with a few dozen claims is under 2 KiB), short enough to hash at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid token says.
+
+    Attributes:
+        subject: the caller, `sub`; not yet checked for being a user id.
+        scopes: the words of `scope` (RFC 8693 section 4.2).
+        expires_at: `exp`, seconds since the Unix epoch.
+    """
+
+    subject: str
+    scopes: frozenset[str]
+    expires_at: float
+
+
+class Authenticator:
+    """Checks bearer tokens (RFC 7519, RFC 8725): signature, allowed algorithm, `exp`, `aud`, `iss` and `sub`."""
+
+    def __init__(self, keys: Keys, *, audience: str, issuer: str, leeway: float) -> None:
+        self._keys = keys
+        self._audience = audience
+        self._issuer = issuer
+        self._leeway = leeway
+
+    @classmethod
+    def of(cls, settings: AuthSettings) -> "Authenticator":
+        return cls(keys_from(settings), audience=settings.audience, issuer=settings.issuer, leeway=settings.leeway)
+
+    async def check(self, token: str) -> Claims:
+        """Return what `token` says.
+
+        Raises:
+            InvalidToken: it is malformed, expired, or not signed for us by our issuer.
+        """
+        if len(token) > MAX_TOKEN_BYTES:
+            raise InvalidToken(f"the token is over {MAX_TOKEN_BYTES} bytes")
+        try:
+            key, algorithms = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=list(algorithms),
+                audience=self._audience,
+                issuer=self._issuer,
+                leeway=self._leeway,
+                options={"require": ["exp", "aud", "iss", "sub"]},
+            )
+        except jwt.PyJWTError as error:
+            raise InvalidToken(f"the token is refused: {error}") from error
+        scope = claims.get("scope", "")
+        return Claims(
+            claims["sub"],
+            frozenset(scope.split() if isinstance(scope, str) else ()),
+            float(claims["exp"]),
+        )
+
+
+def issue_token(
+    settings: AuthSettings,
+    subject: str,
+    *,
+    scope: str = "",
+    ttl: float = 3600,
+    now: Callable[[], float] = time.time,
+) -> str:
+    """Sign a token that is valid for `ttl` seconds. For development and tests only: it needs the shared secret."""
+    assert settings.secret is not None, "only HS256 tokens are made here"
+    claims = {
+        "sub": subject,
+        "aud": settings.audience,
+        "iss": settings.issuer,
+        "exp": now() + ttl,
+        "iat": now(),
+        "scope": scope,
+    }
+    return jwt.encode(claims, settings.secret, algorithm="HS256")

@@ -1,0 +1,104 @@
+"""Owns the connection to NATS: connecting for as long as it takes, and noticing a dead one."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+log = structlog.get_logger(__name__)
+
+PING_INTERVAL = 10
+MAX_OUTSTANDING_PINGS = 2
+"""A half-open connection is noticed after at most 30 s; nats-py's own defaults would take 6 minutes."""
+
+CONNECT_TIMEOUT = 2
+RECONNECT_WAIT = 0.25
+"""Seconds between attempts: a restart of nats-server takes about a second, and each one is waited out by users."""
+
+REQUEST_TIMEOUT = 5.0
+"""Seconds for one answer of the JetStream API; longer than a leader election (about 2 s)."""
+
+
+class Bus:
+    """One connection to NATS.
+
+    `client` may be handed in to use a subclass. Callbacks registered with `on_reconnect` run after each new
+    connection but the first; `on_error` gets what nats-py reports outside of any call (a slow consumer, say).
+    """
+
+    def __init__(self, urls: tuple[str, ...], *, name: str, client: Client | None = None) -> None:
+        self.name = name
+        self.client = client if client is not None else Client()
+        self._urls = urls
+        self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
+        self._on_error: list[Callable[[Exception], Awaitable[None]]] = []
+        self._connected = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection now, as far as is known."""
+        return self._connected.is_set() and self.client.is_connected
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """The JetStream API over this connection."""
+        return self.client.jetstream(timeout=REQUEST_TIMEOUT)
+
+    def on_reconnect(self, call: Callable[[], Awaitable[None]]) -> None:
+        self._on_reconnect.append(call)
+
+    def on_error(self, call: Callable[[Exception], Awaitable[None]]) -> None:
+        self._on_error.append(call)
+
+    async def run(self) -> None:
+        """Connect, trying for ever, and hold the connection until cancelled."""
+        try:
+            await self.client.connect(
+                list(self._urls),
+                name=self.name,
+                error_cb=self._errored,
+                disconnected_cb=self._disconnected,
+                reconnected_cb=self._reconnected,
+                connect_timeout=CONNECT_TIMEOUT,
+                reconnect_time_wait=RECONNECT_WAIT,  # type: ignore[arg-type] # it is slept for; a fraction is fine
+                max_reconnect_attempts=-1,
+                ping_interval=PING_INTERVAL,
+                max_outstanding_pings=MAX_OUTSTANDING_PINGS,
+            )
+            self._connected.set()
+            log.info("connected to NATS", server=self._server())
+            await asyncio.Event().wait()
+        finally:
+            self._connected.clear()
+            with contextlib.suppress(nats.errors.Error, OSError):
+                await self.client.close()
+
+    async def wait_until_connected(self) -> None:
+        """Wait for the first connection, for as long as it takes."""
+        await self._connected.wait()
+
+    async def nudge(self, subject: str) -> None:
+        """Send an empty message if there is a connection; a hint that may be lost."""
+        if self.connected:
+            with contextlib.suppress(nats.errors.Error):
+                await self.client.publish(subject)
+
+    def _server(self) -> str:
+        return str(self.client.connected_url.netloc) if self.client.connected_url else "?"
+
+    async def _errored(self, error: Exception) -> None:
+        log.warning("NATS", error=repr(error))
+        for call in self._on_error:
+            await call(error)
+
+    async def _disconnected(self) -> None:
+        log.warning("disconnected from NATS")
+
+    async def _reconnected(self) -> None:
+        log.info("reconnected to NATS", server=self._server())
+        for call in self._on_reconnect:
+            await call()

@@ -1,0 +1,90 @@
+"""Owns captured changes: reading, marking, burying and forgetting the rows of `changes`, and what they mean."""
+
+import datetime as dt
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.publisher import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One captured row change. `row` is the row after it, or the last one in case of a delete."""
+
+    id: int
+    event_id: UUID
+    table: str
+    op: str
+    row: dict[str, Any]
+    at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a change is told to the world as: messages in order, or the reason why that is not possible."""
+
+    change: Change
+    messages: tuple[Message, ...] = ()
+    error: str | None = None
+
+
+Interpret = Callable[[AsyncConnection, Sequence[Change]], Awaitable[Sequence[Meaning]]]
+"""A service's mapping. It looks up what it needs for all the given changes at once and gives one meaning for each,
+in the same order. A change that it cannot map gets an error; it raises only if the database is away."""
+
+
+def meaning_of(change: Change, interpret: Callable[[Change], Sequence[Message]]) -> Meaning:
+    """The meaning of one change; whatever `interpret` raises becomes its error."""
+    try:
+        return Meaning(change, tuple(interpret(change)))
+    except Exception as error:  # noqa: BLE001 - one unreadable row must not stop what is behind it
+        return Meaning(change, error=f"{type(error).__name__}: {error}")
+
+
+_UNPUBLISHED = text(
+    "SELECT id, event_id, table_name, op, row, at FROM changes WHERE seq IS NULL ORDER BY id LIMIT :limit"
+)
+
+_MARK = text(
+    "UPDATE changes SET seq = acked.seq"
+    " FROM unnest(CAST(:ids AS bigint[]), CAST(:seqs AS bigint[])) AS acked (id, seq)"
+    " WHERE changes.id = acked.id"
+)
+
+_BURY = text(
+    "WITH dead AS (DELETE FROM changes WHERE id = :id RETURNING id, event_id, table_name, op, row, at)"
+    " INSERT INTO dead_changes (id, event_id, table_name, op, row, at, error)"
+    " SELECT id, event_id, table_name, op, row, at, :error FROM dead"
+)
+
+_FORGET = text(
+    "DELETE FROM changes WHERE id IN"
+    " (SELECT id FROM changes WHERE seq IS NOT NULL AND at < now() - CAST(:keep AS interval) LIMIT :limit)"
+)
+
+
+async def unpublished(connection: AsyncConnection, *, limit: int) -> list[Change]:
+    """The changes that are not marked yet, by id. Never "after the last id": ids become visible out of order."""
+    rows = await connection.execute(_UNPUBLISHED, {"limit": limit})
+    return [Change(*row) for row in rows]
+
+
+async def mark(connection: AsyncConnection, published: Sequence[tuple[int, int]]) -> None:
+    """Record for each `(change id, stream sequence)` that it is in the stream."""
+    ids, seqs = [change for change, _ in published], [seq for _, seq in published]
+    await connection.execute(_MARK, {"ids": ids, "seqs": seqs})
+
+
+async def bury(connection: AsyncConnection, change: Change, error: str) -> None:
+    """Move a change that has no meaning to `dead_changes`."""
+    await connection.execute(_BURY, {"id": change.id, "error": error})
+
+
+async def forget(connection: AsyncConnection, *, keep: dt.timedelta, limit: int) -> int:
+    """Delete published changes that are older than `keep`, at most `limit`; returns how many."""
+    return (await connection.execute(_FORGET, {"keep": keep, "limit": limit})).rowcount

@@ -1,0 +1,198 @@
+"""Owns a durable consumer: batches from the stream to a handler, acknowledged after the handler has committed.
+
+A message that cannot be handled is tried again with growing delays and then kept in the dead letter stream; it stops
+nothing behind it. While the database is away nothing is counted against any message.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from urllib.parse import quote
+
+import nats.errors
+import structlog
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js.api import AckPolicy, ConsumerConfig
+from nats.js.errors import APIError
+
+from chassis.database import is_unavailable
+from chassis.streams import Stream
+
+log = structlog.get_logger(__name__)
+
+BATCH = 100
+"""Messages handled in one transaction, and asked for at once."""
+
+PULL_EXPIRES = 20.0
+"""Seconds that one request for messages stands at the server."""
+
+HEARTBEAT = 1.0
+"""Seconds between signs of life while such a request stands and there is nothing to deliver."""
+
+SILENCE = 3 * HEARTBEAT
+"""Seconds without one after which the request counts as lost."""
+
+REASON_MAX = 500
+"""Characters of an error kept with a dead letter."""
+
+ACK_WAIT = 30.0
+"""Seconds after which an unacknowledged message is given to another process: a batch takes milliseconds."""
+
+DELAYS = (1.0, 5.0, 30.0, 120.0)
+"""Seconds before each further attempt; after the last one the message goes to the dead letters."""
+
+RETRY = 0.5
+"""Seconds between attempts while NATS or the database is away."""
+
+Handle = Callable[[Sequence[Msg]], Awaitable[None]]
+"""Does the work of all given messages in one transaction, so that doing it again changes nothing."""
+
+
+class Undeliverable(Exception):
+    """Raised by a handler for a message that no further attempt will make processable."""
+
+
+class Consumer:
+    """Feeds the messages of one durable pull consumer to `handle`."""
+
+    name = "consumer"
+
+    def __init__(
+        self,
+        stream: Stream,
+        *,
+        durable: str,
+        filter_subject: str,
+        dead_letters: Stream,
+        dead_letter_subject: str,
+        handle: Handle,
+        ready: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._bus = stream.bus
+        self._stream = stream
+        self._config = ConsumerConfig(
+            durable_name=durable,
+            filter_subject=filter_subject,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_WAIT,
+            max_deliver=-1,
+            max_ack_pending=10 * BATCH,
+        )
+        self._dead_letters = dead_letters
+        self._dead_letter_subject = dead_letter_subject
+        self._handle = handle
+        self._ready = ready
+
+    async def run(self) -> None:
+        """Consume until cancelled."""
+        await self._ready()
+        while True:
+            await self._stream.wait()
+            await self._dead_letters.wait()
+            try:
+                await self._bus.jetstream.add_consumer(self._stream.name, self._config)
+                await self._consume()
+            except (nats.errors.Error, APIError, TimeoutError) as error:
+                log.warning("the consumer waits for NATS", reason=repr(error))
+            await asyncio.sleep(RETRY)
+
+    async def _consume(self) -> None:
+        """Pull and handle batches until the server says that there is no such consumer any more."""
+        inbox = self._bus.client.new_inbox()
+        subscription = await self._bus.client.subscribe(inbox)
+        asked_for = 0
+        try:
+            while True:
+                if asked_for <= 0:
+                    await self._ask(inbox)
+                    asked_for = BATCH
+                batch: list[Msg] = []
+                arrived = await _arrived(subscription)
+                if not arrived:  # not even a heartbeat: the request was lost, with its connection or its server
+                    asked_for = 0
+                for message in arrived:
+                    match _status(message):
+                        case None:
+                            batch.append(message)
+                            asked_for -= 1
+                        case "100":  # the request still stands
+                            pass
+                        case "404" | "503":
+                            return
+                        case _:  # it ended: expired, or the consumer's leader has moved
+                            asked_for = 0
+                if batch:
+                    await self._process(batch)
+        finally:
+            if self._bus.connected:
+                await subscription.unsubscribe()
+
+    async def _ask(self, inbox: str) -> None:
+        request = {"batch": BATCH, "expires": int(PULL_EXPIRES * 1e9), "idle_heartbeat": int(HEARTBEAT * 1e9)}
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream.name}.{self._config.durable_name}"
+        await self._bus.client.publish(subject, json.dumps(request).encode(), reply=inbox)
+
+    async def _process(self, batch: Sequence[Msg]) -> None:
+        """Handle a batch in one go; if that fails, find the message that it fails for."""
+        try:
+            await self._handle_when_possible(batch)
+        except Exception as error:  # noqa: BLE001 - one message must not stop what is behind it
+            if len(batch) == 1:
+                await self._failed(batch[0], error)
+            else:
+                for message in batch:
+                    await self._process([message])
+        else:
+            for message in batch:
+                await message.ack()
+
+    async def _handle_when_possible(self, batch: Sequence[Msg]) -> None:
+        """Handle a batch, waiting while the database is away: that is no fault of the messages."""
+        while True:
+            try:
+                return await self._handle(batch)
+            except Exception as error:
+                if not is_unavailable(error):
+                    raise
+                log.warning("the database is away; the consumer waits", error=str(error))
+            for message in batch:
+                await message.in_progress()
+            await asyncio.sleep(RETRY)
+
+    async def _failed(self, message: Msg, error: Exception) -> None:
+        attempt = message.metadata.num_delivered
+        reason = f"{type(error).__name__}: {error}"
+        if not isinstance(error, Undeliverable) and attempt <= len(DELAYS):
+            log.warning("a message failed and will be tried again", attempt=attempt, error=reason)
+            await message.nak(delay=DELAYS[attempt - 1])
+            return
+        sequence = message.metadata.sequence.stream
+        log.error("a message goes to the dead letters", sequence=sequence, attempt=attempt, error=reason)
+        headers = {
+            **{name: value for name, value in (message.headers or {}).items() if not name.startswith("Nats-")},
+            "Nats-Msg-Id": f"{self._config.durable_name}:{sequence}",
+            "Dead-Letter-Reason": quote(reason[:REASON_MAX], safe=" :/,'()"),
+            "Dead-Letter-Subject": message.subject,
+            "Dead-Letter-Sequence": str(sequence),
+        }
+        await self._bus.jetstream.publish(
+            self._dead_letter_subject, message.data, stream=self._dead_letters.name, headers=headers
+        )
+        await message.ack()
+
+
+async def _arrived(subscription: Subscription) -> list[Msg]:
+    """All messages that are there, or else the first that comes; none if the server has gone silent."""
+    try:
+        messages = [await subscription.next_msg(timeout=SILENCE)]
+    except TimeoutError:
+        return []
+    while subscription.pending_msgs:
+        messages.append(await subscription.next_msg())
+    return messages
+
+
+def _status(message: Msg) -> str | None:
+    """The status of a message that is about the request itself; None for a message from the stream."""
+    return (message.headers or {}).get("Status")

@@ -1,0 +1,109 @@
+"""Owns the database connection: the engine, one transaction a request, and telling "away" from "wrong"."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from sqlalchemy import exc, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+
+log = structlog.get_logger(__name__)
+
+POOL_SIZE = 10
+"""Connections kept open a process: more than a process can keep busy on one core."""
+
+POOL_OVERFLOW = 10
+"""Further connections in a burst, closed when they come back."""
+
+POOL_TIMEOUT = 5.0
+"""Seconds a request waits for a connection before it is told 503: longer only builds up a queue."""
+
+CONNECT_TIMEOUT = 5.0
+COMMAND_TIMEOUT = 10.0
+"""Seconds for one statement. Each statement here touches a bounded number of rows."""
+
+RETRY = 0.5
+"""Seconds between attempts to reach a database that is away."""
+
+UNDEFINED_TABLE = "42P01"
+
+
+class Database:
+    """One PostgreSQL database."""
+
+    def __init__(self, url: str, *, application_name: str) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=POOL_TIMEOUT,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT,
+                "command_timeout": COMMAND_TIMEOUT,
+                "server_settings": {"application_name": application_name, "timezone": "UTC"},
+            },
+        )
+        self._after_commit: list[Callable[[], None]] = []
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Have `call` called after each commit of `transaction`; it must not block."""
+        self._after_commit.append(call)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A session whose changes are committed, once, when the block ends, or all undone when it raises."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+        for call in self._after_commit:
+            call()
+
+    async def ready(self, revision: str) -> bool:
+        """Whether the database answers and its schema is at `revision`."""
+        try:
+            async with self.engine.connect() as connection:
+                return await _revision(connection) == revision
+        except Exception as error:
+            if is_unavailable(error):
+                return False
+            raise
+
+    async def wait_until_ready(self, revision: str) -> None:
+        """Wait, for as long as it takes, until the database answers and its schema is at `revision`."""
+        waiting = False
+        while not await self.ready(revision):
+            if not waiting:
+                log.warning("waiting for the database to answer and to be migrated", revision=revision)
+                waiting = True
+            await asyncio.sleep(RETRY)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+async def _revision(connection: AsyncConnection) -> str | None:
+    try:
+        found: str | None = await connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except exc.ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) == UNDEFINED_TABLE:
+            return None
+        raise
+    return found
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Whether `error` says that the database is away, full or shutting down, rather than that a statement is wrong.
+
+    PostgreSQL's classes 08 (connection), 53 (resources) and 57P (operator intervention) are such; see its
+    documentation, appendix A.
+    """
+    if isinstance(error, exc.DBAPIError):
+        sqlstate = getattr(error.orig, "sqlstate", None) or ""
+        return (
+            error.connection_invalidated
+            or sqlstate[:2] in {"08", "53"}
+            or sqlstate[:3] == "57P"
+            or (isinstance(error, exc.InterfaceError | exc.OperationalError))
+        )
+    return isinstance(error, exc.TimeoutError | OSError | TimeoutError)

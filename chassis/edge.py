@@ -1,0 +1,85 @@
+"""Owns what each HTTP request is given: a transaction that is committed once, the caller, idempotency."""
+
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.auth import Authenticator
+from chassis.database import Database
+from chassis.errors import Forbidden, InvalidToken, Unauthorized
+
+_bearer = HTTPBearer(auto_error=False, bearerFormat="JWT")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What an application is put together with.
+
+    Attributes:
+        identify: turns a token's `sub` into a user id, raising ValueError for one that is not allowed.
+        clock: the time, aware.
+    """
+
+    database: Database
+    authenticator: Authenticator
+    identify: Callable[[str], str]
+    clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+
+    def attach(self, app: FastAPI) -> None:
+        app.state.edge = self
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes the request."""
+
+    user_id: str
+    scopes: frozenset[str]
+
+    def must_have(self, scope: str) -> None:
+        """Raises:
+        Forbidden: the caller's token does not have `scope`.
+        """
+        if scope not in self.scopes:
+            raise Forbidden(f"this needs a token with the scope {scope!r}")
+
+
+def _edge(request: Request) -> Edge:
+    edge: Edge = request.app.state.edge
+    return edge
+
+
+async def _session(edge: Annotated[Edge, Depends(_edge)]) -> AsyncIterator[AsyncSession]:
+    async with edge.database.transaction() as session:
+        yield session
+
+
+async def _caller(
+    edge: Annotated[Edge, Depends(_edge)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    if credentials is None:
+        raise Unauthorized("send `Authorization: Bearer <token>`")
+    try:
+        claims = await edge.authenticator.check(credentials.credentials)
+        return Caller(edge.identify(claims.subject), claims.scopes)
+    except (InvalidToken, ValueError) as error:
+        raise Unauthorized(str(error)) from error
+
+
+def _now(edge: Annotated[Edge, Depends(_edge)]) -> dt.datetime:
+    return edge.clock()
+
+
+CurrentCaller = Annotated[Caller, Depends(_caller)]
+
+Session = Annotated[AsyncSession, Depends(_session, scope="function")]
+"""Committed before the response is sent: a client that reads 2xx can rely on it."""
+
+Now = Annotated[dt.datetime, Depends(_now)]
+"""When the request came in."""

@@ -1,0 +1,217 @@
+"""Owns the HTTP application every service starts from: problem answers, health, request ids, limits, the server."""
+
+import asyncio
+import contextlib
+import socket
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy import exc
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis.database import is_unavailable
+from chassis.errors import BadRequest, Problem, TooLarge, Unavailable, Unprocessable
+
+log = structlog.get_logger(__name__)
+
+BODY_MAX = 64 * 1024
+"""Bytes of a request body: many times the largest answer, and harmless to hold in memory."""
+
+REQUEST_ID_MAX = 128
+"""Characters of a request id taken over from the caller; longer ones are replaced."""
+
+GRACE = 3
+"""Seconds that requests under way may take to finish when the process stops."""
+
+Check = Callable[[], Awaitable[bool]]
+
+
+def create_app(
+    title: str, *, version: str, checks: Mapping[str, Check], allowed_origins: Sequence[str] = ()
+) -> FastAPI:
+    """An application with `/healthz` (the process lives), `/readyz` (all `checks` hold) and problem answers.
+
+    Pages from `allowed_origins` may call it.
+    """
+    app = FastAPI(title=title, version=version, redoc_url=None)
+
+    @app.get("/healthz", tags=["operation"], summary="Whether the process lives")
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz", tags=["operation"], summary="Whether everything that this service needs is there")
+    async def readyz() -> JSONResponse:
+        results = {name: await check() for name, check in checks.items()}
+        return JSONResponse({"ready": all(results.values()), **results}, 200 if all(results.values()) else 503)
+
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    for kind in (exc.DBAPIError, exc.TimeoutError, OSError, Exception):
+        app.add_exception_handler(kind, _failed)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestIds)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=allowed_origins,
+        allow_methods=["GET", "POST", "DELETE"],
+        allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
+        expose_headers=["X-Request-Id", "Idempotency-Replayed", "Retry-After"],
+        max_age=600,
+    )
+    return app
+
+
+def problem_response(problem: Problem, *, errors: list[dict[str, str]] | None = None) -> JSONResponse:
+    """`problem` as RFC 9457 has it; `errors` names each part of the request that was wrong."""
+    if errors is None and problem.field is not None:
+        errors = [{"field": problem.field, "detail": problem.detail}]
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        **({"errors": errors} if errors else {}),
+        **problem.extra,
+    }
+    return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
+
+
+async def _problem(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem), "registered for Problem"
+    return problem_response(error)
+
+
+async def _invalid(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError), "registered for RequestValidationError"
+    mistakes = error.errors()
+    if any(mistake["type"] == "json_invalid" for mistake in mistakes):
+        return problem_response(BadRequest("the body is not valid JSON", field="body"))
+    errors = [
+        {"field": ".".join(str(part) for part in mistake["loc"][1:]) or "body", "detail": mistake["msg"]}
+        for mistake in mistakes
+    ]
+    detail = "; ".join(f"{each['field']}: {each['detail']}" for each in errors)
+    return problem_response(Unprocessable(detail), errors=errors)
+
+
+async def _http(_: Request, error: Exception) -> JSONResponse:
+    """What Starlette itself refuses: an unknown path, a wrong method."""
+    assert isinstance(error, HTTPException), "registered for HTTPException"
+    body = {"type": "about:blank", "title": error.detail, "status": error.status_code, "detail": error.detail}
+    return JSONResponse(body, error.status_code, error.headers, media_type="application/problem+json")
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    if is_unavailable(error):
+        log.warning("the database is away", path=request.url.path, error=str(error))
+        return problem_response(Unavailable("the database cannot be reached; nothing was changed; try again"))
+    log.exception("a request failed", path=request.url.path, exc_info=error)
+    return problem_response(Problem("this is our fault; the log has more under request_id", request_id=_id(request)))
+
+
+def _id(request: Request) -> str:
+    return str(request.scope.get("request_id"))
+
+
+class RequestIds:
+    """Gives every request an id, takes over one that the caller sends, and binds it to the log lines of the request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        request_id = given if 0 < len(given) <= REQUEST_ID_MAX and given.isprintable() else str(uuid.uuid4())
+        scope["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["x-request-id"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_id)
+
+
+class BodyLimit:
+    """Refuses request bodies over `BODY_MAX`, whether announced or found out while reading."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = Headers(scope=scope).get("content-length", "0")
+        body = bytearray()
+        while announced.isdigit() and int(announced) <= BODY_MAX and len(body) <= BODY_MAX:
+            message = await receive()
+            body += message.get("body", b"")
+            if message["type"] == "http.disconnect":
+                return
+            if not message.get("more_body", False):
+                break
+        else:
+            problem = TooLarge(f"the body is over {BODY_MAX // 1024} KiB", field="body")
+            await problem_response(problem)(scope, receive, send)
+            return
+
+        replayed = False
+
+        async def receive_again() -> Message:
+            nonlocal replayed
+            if replayed:
+                return await receive()
+            replayed = True
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+        await self._app(scope, receive_again, send)
+
+
+class HttpServer:
+    """Serves an application on a socket until cancelled; requests under way may finish."""
+
+    name = "http"
+
+    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
+        self._listener = listener
+        self._server = _Server(
+            uvicorn.Config(
+                app,
+                loop="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE,
+            )
+        )
+
+    async def run(self) -> None:
+        serving = asyncio.create_task(self._server.serve(sockets=[self._listener]), name="uvicorn")
+        try:
+            await asyncio.shield(serving)
+        finally:
+            self._server.should_exit = True
+            await serving
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to the process: it has more to stop than this server."""
+        yield

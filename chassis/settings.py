@@ -1,0 +1,143 @@
+"""Owns reading settings from the environment, and saying clearly what is wrong with one."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class LogSettings(BaseSettings):
+    """`LOG_*`."""
+
+    model_config = SettingsConfigDict(env_prefix="LOG_", extra="ignore")
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    format: Literal["auto", "console", "json"] = Field(
+        "auto", description="auto: readable on a terminal, JSON otherwise"
+    )
+
+
+class AuthSettings(BaseSettings):
+    """`AUTH_*`: exactly one of a shared secret, a public key and a key set URL."""
+
+    model_config = SettingsConfigDict(env_prefix="AUTH_", extra="ignore")
+
+    secret: str | None = Field(None, min_length=32, description="HS256; at least 32 characters (RFC 7518, 3.2)")
+    public_key: str | None = Field(None, description="RS256, ES256 or EdDSA: PEM, or the path of a PEM file")
+    jwks_url: str | None = Field(None, pattern=r"^https?://", description="RS256, ES256 or EdDSA key set")
+    audience: str = "tandem"
+    issuer: str = "tandem"
+    leeway: float = Field(5, ge=0, le=60, description="seconds that clocks may differ")
+    dev: bool = Field(False, description="offer POST /dev/token; never in production")
+
+    @field_validator("public_key")
+    @classmethod
+    def _read_key_file(cls, value: str | None) -> str | None:
+        if value is None or value.lstrip().startswith("-----BEGIN"):
+            return value
+        path = Path(value)
+        if not path.is_file():
+            raise ValueError("must be a PEM public key or the path of a file that holds one")
+        return path.read_text()
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        given = [name for name in ("secret", "public_key", "jwks_url") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "set exactly one of AUTH_SECRET, AUTH_PUBLIC_KEY and AUTH_JWKS_URL"
+                + (f"; set now: {', '.join('AUTH_' + name.upper() for name in given)}" if given else "")
+            )
+        if self.dev and self.secret is None:
+            raise ValueError("AUTH_DEV=1 needs AUTH_SECRET: development tokens are signed with it")
+        return self
+
+
+class BusSettings(BaseSettings):
+    """`NATS_*`."""
+
+    model_config = SettingsConfigDict(env_prefix="NATS_", extra="ignore")
+
+    url: CommaSeparated = Field(("nats://127.0.0.1:4222",), description="comma-separated")
+    replicas: int = Field(1, ge=1, le=5, description="copies of the streams: 1 alone, 3 in a cluster")
+
+    @field_validator("url", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("url")
+    @classmethod
+    def _check(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for url in value:
+            if not url.startswith(("nats://", "tls://")):
+                raise ValueError(f"{url!r} must start with nats:// or tls://")
+        return value
+
+
+def _database_url(value: str) -> str:
+    if not value.startswith("postgresql+asyncpg://"):
+        raise ValueError("must look like postgresql+asyncpg://user:password@host:5432/database")
+    return value
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class EdgeSettings(BaseSettings):
+    """Where a service listens, and whose pages may talk to it."""
+
+    model_config = SettingsConfigDict(extra="ignore")
+
+    host: str = "127.0.0.1"
+    allowed_origins: CommaSeparated = Field((), description="comma-separated, for example https://tandem.example")
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _check(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if not re.fullmatch(r"https?://[^/\s]+", origin):
+                raise ValueError(f"{origin!r} must be scheme://host or scheme://host:port, without a path")
+        return value
+
+
+class ServiceSettings(EdgeSettings):
+    """What a service with a database reads besides; each names its own variables."""
+
+    database_url: DatabaseUrl
+    port: Port
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(settings: type[S]) -> S:
+    """Read `settings` from the environment, or end the process with exit code 2 and one line a mistake."""
+    try:
+        return settings()
+    except ValidationError as error:
+        prefix = settings.model_config.get("env_prefix", "")
+        for mistake in error.errors():
+            where = "_".join(str(part) for part in mistake["loc"])
+            variable = f"{prefix}{where}".upper() if where else ""
+            given = f" (given: {mistake['input']!r})" if where and not _secret(variable) else ""
+            message = mistake["msg"].removeprefix("Value error, ")
+            sys.stderr.write(f"{f'{variable}: ' if variable else ''}{message}{given}\n")
+        raise SystemExit(2) from None
+
+
+def _secret(variable: str) -> bool:
+    """Whether a wrong value must not be repeated in the output."""
+    return any(word in variable for word in ("SECRET", "KEY", "DATABASE_URL", "NATS_URL"))

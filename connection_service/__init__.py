@@ -1,0 +1,1 @@
+"""Pairs, daily questions, answers."""

@@ -1,0 +1,123 @@
+"""Owns the way from HTTP to a call and back. No rule of the domain is decided here."""
+
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+from pydantic import AfterValidator, BaseModel, Field
+
+from chassis.edge import CurrentCaller, Now, Session
+from chassis.fields import Text
+from chassis.idempotency import IdempotentOnce
+from chassis.paging import PAGE, Cursor, Limit, Page
+from connection_service import daily, partnerships, views
+from contracts import events
+
+ANSWER_MAX = 4_000
+"""Characters of an answer: some two pages; what is longer is a letter."""
+
+router = APIRouter(prefix="/v1")
+
+
+def _known_time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("use a name of the IANA time zone database, for example Europe/Berlin")
+    return name
+
+
+class NewInvite(BaseModel):
+    """What an invite may say."""
+
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
+        "UTC", max_length=64, description="in which the partnership's day turns at midnight; it stays for good"
+    )
+
+
+class InviteCode(BaseModel):
+    """A code as the partner types it."""
+
+    code: Text = Field(max_length=32)
+
+
+class NewAnswer(BaseModel):
+    """An answer to a daily question."""
+
+    text: Text = Field(max_length=ANSWER_MAX)
+
+
+def _catalogue(request: Request) -> daily.Catalogue:
+    catalogue: daily.Catalogue = request.app.state.catalogue
+    return catalogue
+
+
+Catalogue = Annotated[daily.Catalogue, Depends(_catalogue)]
+
+
+@router.post("/partnership/invites", status_code=201, response_model=views.Invite, tags=["partnership"])
+async def invite(
+    session: Session, caller: CurrentCaller, now: Now, once: IdempotentOnce, wish: NewInvite | None = None
+) -> JSONResponse:
+    """Make a code that works once and for seven days."""
+    time_zone = (wish or NewInvite()).time_zone
+    return await once.run(201, lambda: partnerships.invite(session, caller.user_id, time_zone=time_zone, now=now))
+
+
+@router.post("/partnership/accept", status_code=201, response_model=views.Partnership, tags=["partnership"])
+async def accept(
+    session: Session, caller: CurrentCaller, now: Now, once: IdempotentOnce, invite: InviteCode
+) -> JSONResponse:
+    """Become the partner of whoever made the code."""
+    code = invite.code.upper()
+    return await once.run(201, lambda: partnerships.accept(session, caller.user_id, code, now=now))
+
+
+@router.get("/partnership", tags=["partnership"])
+async def partnership(session: Session, caller: CurrentCaller) -> views.Partnership:
+    """The caller's partnership."""
+    return await partnerships.current(session, caller.user_id)
+
+
+@router.delete("/partnership", status_code=204, tags=["partnership"])
+async def end_partnership(session: Session, caller: CurrentCaller, now: Now) -> Response:
+    """End it, for both. The history stays readable."""
+    await partnerships.end(session, caller.user_id, now=now)
+    return Response(status_code=204)
+
+
+@router.get("/daily-connections", tags=["daily"])
+async def history(
+    session: Session, caller: CurrentCaller, cursor: Cursor = None, limit: Limit = PAGE
+) -> Page[events.DailyConnection]:
+    """All questions of all partnerships of the caller, the latest first."""
+    return await daily.history(session, caller.user_id, cursor=cursor, limit=limit)
+
+
+@router.get("/daily-connections/today", tags=["daily"])
+async def today(session: Session, caller: CurrentCaller, catalogue: Catalogue, now: Now) -> events.DailyConnection:
+    """Today's question, with the answers given so far."""
+    return await daily.today(session, caller.user_id, catalogue, now=now)
+
+
+@router.post(
+    "/daily-connections/{connection_id}/answers", status_code=201, response_model=events.Answer, tags=["daily"]
+)
+async def answer(
+    session: Session, caller: CurrentCaller, once: IdempotentOnce, connection_id: UUID, new: NewAnswer
+) -> JSONResponse:
+    """Answer a question, once."""
+    return await once.run(201, lambda: daily.answer(session, caller.user_id, connection_id, new.text))
+
+
+@router.get("/suggestions", tags=["daily"])
+async def suggestions(
+    session: Session,
+    caller: CurrentCaller,
+    catalogue: Catalogue,
+    now: Now,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
+) -> Page[events.DailyConnection]:
+    """Open questions that the caller has not answered yet, the latest first."""
+    return await daily.suggestions(session, caller.user_id, catalogue, cursor=cursor, limit=limit, now=now)

@@ -1,0 +1,72 @@
+"""The one place where this service is put together."""
+
+import asyncio
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from chassis.auth import Authenticator
+from chassis.bus import Bus
+from chassis.database import Database
+from chassis.dev_tokens import dev_tokens
+from chassis.edge import Edge
+from chassis.http import HttpServer, create_app
+from chassis.migrate import head
+from chassis.process import listen, run_together
+from chassis.relay import Relay
+from chassis.settings import AuthSettings, BusSettings
+from chassis.streams import Stream
+from connection_service import changes
+from connection_service.api import router
+from connection_service.questions import load_catalogue
+from connection_service.settings import Settings
+from contracts import streams
+from contracts.subjects import relay_nudge, user_id
+
+NAME = "connection_service"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def create_http(edge: Edge, settings: Settings, auth: AuthSettings, bus: Bus, revision: str) -> FastAPI:
+    """The HTTP side alone."""
+
+    async def database_ready() -> bool:
+        return await edge.database.ready(revision)
+
+    async def bus_ready() -> bool:
+        return bus.connected
+
+    app = create_app(
+        "Tandem connections",
+        version="1",
+        checks={"database": database_ready, "nats": bus_ready},
+        allowed_origins=settings.allowed_origins,
+    )
+    app.include_router(router)
+    if auth.dev:
+        app.include_router(dev_tokens(auth))
+    app.state.catalogue = load_catalogue()
+    edge.attach(app)
+    return app
+
+
+async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop: asyncio.Event) -> None:
+    """Run until `stop` is set."""
+    listener = listen(settings.host, settings.port, variable="CONNECTION_PORT")
+    revision = head(MIGRATIONS)
+    database = Database(settings.database_url, application_name=NAME)
+    bus = Bus(nats.url, name=NAME)
+    relay = Relay(
+        database,
+        Stream(bus, streams.EVENTS, replicas=nats.replicas),
+        revision=revision,
+        nudge=relay_nudge("connection"),
+        interpret=changes.interpret,
+    )
+    database.after_commit(relay.wake)
+    edge = Edge(database, Authenticator.of(auth), identify=user_id)
+    http = HttpServer(create_http(edge, settings, auth, bus, revision), listener)
+    try:
+        await run_together([bus, relay, http], stop=stop)
+    finally:
+        await database.close()

@@ -1,0 +1,93 @@
+"""Owns the rules of the daily question: one a partnership and day, one answer each."""
+
+import datetime as dt
+from collections.abc import Mapping
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.errors import BadRequest
+from chassis.paging import Page, cursor_of, key_of
+from connection_service import models, queries, views
+from connection_service.errors import AlreadyAnswered, NoPartnership, PartnershipEnded, UnknownConnection
+from connection_service.questions import next_question
+from contracts import events
+
+Catalogue = Mapping[str, str]
+
+
+async def today(session: AsyncSession, user: str, catalogue: Catalogue, *, now: dt.datetime) -> events.DailyConnection:
+    """Today's question of the partnership that `user` is in."""
+    partnership = await queries.partnership_of(session, user)
+    if partnership is None:
+        raise NoPartnership
+    row = await _connection_today(session, partnership, catalogue, now)
+    return (await _with_answers(session, [row]))[0]
+
+
+async def history(session: AsyncSession, user: str, *, cursor: str | None, limit: int) -> Page[events.DailyConnection]:
+    """Everything that `user` was ever asked together with somebody, the latest first."""
+    rows = await queries.history(session, user, before=_before(cursor), limit=limit + 1)
+    return await _page(session, rows, limit)
+
+
+async def suggestions(
+    session: AsyncSession, user: str, catalogue: Catalogue, *, cursor: str | None, limit: int, now: dt.datetime
+) -> Page[events.DailyConnection]:
+    """What `user` could answer now: open questions, today's among them, the latest first."""
+    partnership = await queries.partnership_of(session, user)
+    if partnership is None:
+        return Page(items=[])
+    await _connection_today(session, partnership, catalogue, now)
+    rows = await queries.unanswered(session, user, partnership.id, before=_before(cursor), limit=limit + 1)
+    return await _page(session, rows, limit)
+
+
+async def answer(session: AsyncSession, user: str, connection: UUID, text: str) -> events.Answer:
+    """Record the answer of `user`. That it is published follows from the row."""
+    row = await queries.connection_of(session, user, connection)
+    if row is None:
+        raise UnknownConnection
+    if (await queries.hold_partnership(session, row.partnership_id)).ended_at is not None:
+        raise PartnershipEnded
+    created = await queries.create_answer(session, connection, user, text)
+    if created is None:
+        raise AlreadyAnswered((await queries.answer_of(session, connection, user)).id)
+    return views.answer(created)
+
+
+async def _connection_today(
+    session: AsyncSession, partnership: models.Partnership, catalogue: Catalogue, now: dt.datetime
+) -> models.DailyConnection:
+    date = now.astimezone(ZoneInfo(partnership.time_zone)).date()
+    row = await queries.connection_on(session, partnership.id, date)
+    if row is None:
+        question = next_question(catalogue, await queries.questions_used(session, partnership.id), partnership.id)
+        await queries.create_connection(
+            session, partnership.id, date, question_id=question, question=catalogue[question]
+        )
+        row = await queries.connection_on(session, partnership.id, date)
+    assert row is not None, "made above, by this request or by one at the same time"
+    return row
+
+
+async def _with_answers(session: AsyncSession, rows: list[models.DailyConnection]) -> list[events.DailyConnection]:
+    return views.daily_connections(rows, await queries.answers_to(session, [row.id for row in rows]))
+
+
+async def _page(session: AsyncSession, rows: list[models.DailyConnection], limit: int) -> Page[events.DailyConnection]:
+    """A page from up to `limit + 1` rows, of which the last one only tells that there are more."""
+    page = rows[:limit]
+    more = cursor_of(page[-1].date.isoformat(), str(page[-1].id)) if len(rows) > limit else None
+    return Page(items=await _with_answers(session, page), next_cursor=more)
+
+
+def _before(cursor: str | None) -> tuple[dt.date, UUID] | None:
+    key = key_of(cursor, 2)
+    if key is None:
+        return None
+    try:
+        return dt.date.fromisoformat(key[0]), UUID(key[1])
+    except ValueError as error:
+        raise BadRequest("not a cursor of this list: pass `next_cursor` unchanged", field="cursor") from error

@@ -1,0 +1,57 @@
+"""Owns how rows look from outside."""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from connection_service import models
+from contracts import events
+
+
+class Invite(BaseModel):
+    """A code to give to one's partner."""
+
+    code: str
+    expires_at: dt.datetime
+
+
+class Partnership(BaseModel):
+    """Two connected people."""
+
+    id: UUID
+    members: list[str]
+    time_zone: str
+    created_at: dt.datetime
+
+
+def invite(row: models.Invite) -> Invite:
+    return Invite(code=row.code, expires_at=row.expires_at)
+
+
+def partnership(row: models.Partnership, members: list[str]) -> Partnership:
+    return Partnership(id=row.id, members=members, time_zone=row.time_zone, created_at=row.created_at)
+
+
+def answer(row: models.Answer) -> events.Answer:
+    return events.Answer.model_validate(row, from_attributes=True)
+
+
+def daily_connections(
+    rows: Sequence[models.DailyConnection], answers: Iterable[models.Answer]
+) -> list[events.DailyConnection]:
+    """The connections with the answers that belong to each."""
+    given: dict[UUID, list[events.Answer]] = {row.id: [] for row in rows}
+    for each in answers:
+        given[each.connection_id].append(answer(each))
+    return [
+        events.DailyConnection(
+            id=row.id,
+            partnership_id=row.partnership_id,
+            date=row.date,
+            question=row.question,
+            answers=tuple(given[row.id]),
+        )
+        for row in rows
+    ]

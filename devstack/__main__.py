@@ -1,0 +1,30 @@
+"""Owns the command line: `python -m devstack run` and `python -m devstack psql [DATABASE]`."""
+
+import argparse
+import os
+import sys
+
+from devstack import run
+from devstack.errors import StackError
+from devstack.psql import become_psql
+
+
+def main() -> int:
+    """Do what the arguments say; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m devstack", description="The system on this machine.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="start PostgreSQL, NATS and the services; Ctrl-C stops them")
+    psql = commands.add_parser("psql", help="psql on the running system; SQL on standard input works")
+    psql.add_argument("database", nargs="?", default="inbox", help="inbox (the default) or connection")
+    arguments = parser.parse_args()
+    if arguments.command == "run":
+        return run.main(os.environ)
+    try:
+        become_psql(os.environ, arguments.database)
+    except StackError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Inbox items and unread counts."""

@@ -1,0 +1,103 @@
+"""Owns the way from HTTP to a call and back. No rule of the domain is decided here."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field, field_validator
+
+from chassis.edge import CurrentCaller, Session
+from chassis.fields import Storable, StorableObject, Text
+from chassis.idempotency import IdempotentOnce
+from chassis.paging import PAGE, Cursor, Limit
+from contracts.events import InboxItem, UserIdText
+from inbox_service import items
+
+WRITE_SCOPE = "inbox:write"
+"""What a token needs to put an item into somebody else's inbox."""
+
+router = APIRouter(prefix="/v1/inbox", tags=["inbox"])
+
+
+class NewItem(BaseModel):
+    """An item from another service."""
+
+    recipient_id: UserIdText
+    sender_id: UserIdText | None = None
+    kind: str = Field(pattern=r"^[a-z][a-z0-9_]{0,63}$", examples=["notice"])
+    title: Text = Field(max_length=items.TITLE_MAX)
+    body: Storable = Field("", max_length=items.BODY_MAX)
+    data: StorableObject = Field(default_factory=dict)
+
+    @field_validator("data")
+    @classmethod
+    def _not_too_large(cls, data: dict[str, Any]) -> dict[str, Any]:
+        if len(json.dumps(data)) > items.DATA_MAX:
+            raise ValueError(f"must be at most {items.DATA_MAX} bytes of JSON")
+        return data
+
+
+class ReadThrough(BaseModel):
+    """Up to where everything was read."""
+
+    through: UUID = Field(description="the newest item on the screen; what arrived after it stays unread")
+
+
+class Updated(BaseModel):
+    """How many items changed."""
+
+    updated: int
+
+
+class UnreadCount(BaseModel):
+    """How many items are unread."""
+
+    unread_count: int
+
+
+@router.get("/items")
+async def listed(
+    session: Session, caller: CurrentCaller, is_read: bool | None = None, cursor: Cursor = None, limit: Limit = PAGE
+) -> items.InboxPage:
+    """The caller's items, the newest first."""
+    return await items.listed(session, caller.user_id, is_read=is_read, cursor=cursor, limit=limit)
+
+
+@router.post("/items", status_code=201, response_model=InboxItem)
+async def create(session: Session, caller: CurrentCaller, once: IdempotentOnce, new: NewItem) -> JSONResponse:
+    """Put an item into somebody's inbox. Needs the scope `inbox:write`."""
+    caller.must_have(WRITE_SCOPE)
+    return await once.run(201, lambda: items.create(session, new.model_dump()))
+
+
+@router.post("/items/read-all")
+async def read_all(session: Session, caller: CurrentCaller, bound: ReadThrough) -> Updated:
+    """Mark everything up to an item as read."""
+    return Updated(updated=await items.mark_all_read(session, caller.user_id, bound.through))
+
+
+@router.get("/items/{item_id}")
+async def one(session: Session, caller: CurrentCaller, item_id: UUID) -> InboxItem:
+    """One item."""
+    return await items.one(session, caller.user_id, item_id)
+
+
+@router.post("/items/{item_id}/read")
+async def read(session: Session, caller: CurrentCaller, item_id: UUID) -> InboxItem:
+    """Mark an item as read; twice is as good as once."""
+    return await items.mark_read(session, caller.user_id, item_id)
+
+
+@router.delete("/items/{item_id}", status_code=204)
+async def remove(session: Session, caller: CurrentCaller, item_id: UUID) -> Response:
+    """Remove an item for good."""
+    await items.remove(session, caller.user_id, item_id)
+    return Response(status_code=204)
+
+
+@router.get("/unread-count")
+async def unread_count(session: Session, caller: CurrentCaller) -> UnreadCount:
+    """How many of the caller's items are unread."""
+    return UnreadCount(unread_count=await items.unread_count(session, caller.user_id))

@@ -1,0 +1,76 @@
+"""The one place where this service is put together."""
+
+import asyncio
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from chassis.auth import Authenticator
+from chassis.bus import Bus
+from chassis.consumer import Consumer
+from chassis.database import Database
+from chassis.edge import Edge
+from chassis.http import HttpServer, create_app
+from chassis.migrate import head
+from chassis.process import listen, run_together
+from chassis.relay import Relay
+from chassis.settings import AuthSettings, BusSettings
+from chassis.streams import Stream
+from contracts import streams
+from contracts.subjects import INBOX_CONSUMER, dead_letter_subject, relay_nudge, source_filter, user_id
+from inbox_service import changes
+from inbox_service.api import router
+from inbox_service.consumer import handle
+from inbox_service.page import demo_page
+from inbox_service.settings import Settings
+
+NAME = "inbox_service"
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def create_http(edge: Edge, settings: Settings, auth: AuthSettings, bus: Bus, revision: str) -> FastAPI:
+    """The HTTP side alone."""
+
+    async def database_ready() -> bool:
+        return await edge.database.ready(revision)
+
+    async def bus_ready() -> bool:
+        return bus.connected
+
+    app = create_app(
+        "Tandem inbox",
+        version="1",
+        checks={"database": database_ready, "nats": bus_ready},
+        allowed_origins=settings.allowed_origins,
+    )
+    app.include_router(router)
+    if auth.dev:
+        app.include_router(demo_page(connection_url=settings.connection_url, push_url=settings.push_url))
+    edge.attach(app)
+    return app
+
+
+async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop: asyncio.Event) -> None:
+    """Run until `stop` is set."""
+    listener = listen(settings.host, settings.port, variable="INBOX_PORT")
+    revision = head(MIGRATIONS)
+    database = Database(settings.database_url, application_name=NAME)
+    bus = Bus(nats.url, name=NAME)
+    events = Stream(bus, streams.EVENTS, replicas=nats.replicas)
+    relay = Relay(database, events, revision=revision, nudge=relay_nudge("inbox"), interpret=changes.interpret)
+    database.after_commit(relay.wake)
+    consumer = Consumer(
+        events,
+        durable=INBOX_CONSUMER,
+        filter_subject=source_filter("connection"),
+        dead_letters=Stream(bus, streams.DEADLETTERS, replicas=nats.replicas),
+        dead_letter_subject=dead_letter_subject(INBOX_CONSUMER),
+        handle=lambda messages: handle(database, messages),
+        ready=lambda: database.wait_until_ready(revision),
+    )
+    edge = Edge(database, Authenticator.of(auth), identify=user_id)
+    http = HttpServer(create_http(edge, settings, auth, bus, revision), listener)
+    try:
+        await run_together([bus, relay, consumer, http], stop=stop)
+    finally:
+        await database.close()

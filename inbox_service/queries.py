@@ -1,0 +1,80 @@
+"""Owns every SQL statement of this service. Nothing here decides, and nothing here commits."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from inbox_service.models import InboxItem
+
+
+async def items_of(
+    session: AsyncSession, recipient: str, *, is_read: bool | None, before: UUID | None, limit: int
+) -> list[InboxItem]:
+    """The items of `recipient`, the newest first."""
+    page = select(InboxItem).where(InboxItem.recipient_id == recipient)
+    if is_read is not None:
+        page = page.where(InboxItem.is_read.is_(is_read))
+    if before is not None:
+        page = page.where(InboxItem.id < before)
+    return list(await session.scalars(page.order_by(InboxItem.id.desc()).limit(limit)))
+
+
+async def item_of(session: AsyncSession, recipient: str, item: UUID) -> InboxItem | None:
+    return await session.scalar(select(InboxItem).where(InboxItem.id == item, InboxItem.recipient_id == recipient))
+
+
+async def is_foreign(session: AsyncSession, recipient: str, item: UUID) -> bool:
+    """Whether there is such an item and it is not `recipient`'s."""
+    foreign = select(InboxItem.id).where(InboxItem.id == item, InboxItem.recipient_id != recipient)
+    return await session.scalar(foreign) is not None
+
+
+async def create_item(session: AsyncSession, fields: dict[str, Any]) -> InboxItem:
+    return (await session.scalars(insert(InboxItem).values(**fields).returning(InboxItem))).one()
+
+
+async def create_items_from_events(session: AsyncSession, items: Sequence[dict[str, Any]]) -> None:
+    """Make each item, unless one was made from the same event before."""
+    await session.execute(insert(InboxItem).on_conflict_do_nothing(index_elements=[InboxItem.source_event]), items)
+
+
+async def mark_read(session: AsyncSession, recipient: str, item: UUID) -> InboxItem | None:
+    """The item, read now; None if `recipient` has no such item. One that was read before is not changed."""
+    await session.execute(
+        update(InboxItem)
+        .where(InboxItem.id == item, InboxItem.recipient_id == recipient, InboxItem.is_read.is_(False))
+        .values(is_read=True)
+    )
+    return await item_of(session, recipient, item)
+
+
+async def mark_read_through(session: AsyncSession, recipient: str, through: UUID) -> int:
+    """Mark everything up to and including `through` as read, in one statement; returns how many that were."""
+    unread = (
+        update(InboxItem)
+        .where(InboxItem.recipient_id == recipient, InboxItem.is_read.is_(False), InboxItem.id <= through)
+        .values(is_read=True)
+        .returning(InboxItem.id)
+    )
+    return len((await session.execute(unread)).all())
+
+
+async def remove_item(session: AsyncSession, recipient: str, item: UUID) -> bool:
+    """Whether there was such an item."""
+    removed = delete(InboxItem).where(InboxItem.id == item, InboxItem.recipient_id == recipient)
+    return await session.scalar(removed.returning(InboxItem.id)) is not None
+
+
+async def unread_counts(connection: AsyncConnection | AsyncSession, recipients: Collection[str]) -> dict[str, int]:
+    """How many unread items each of `recipients` has."""
+    counts = (
+        select(InboxItem.recipient_id, func.count())
+        .where(InboxItem.recipient_id.in_(recipients), InboxItem.is_read.is_(False))
+        .group_by(InboxItem.recipient_id)
+    )
+    counted = {row[0]: row[1] for row in await connection.execute(counts)}
+    return {recipient: counted.get(recipient, 0) for recipient in recipients}

@@ -1,0 +1,1 @@
+"""NATS to WebSocket. Keeps nothing: no database, no disk."""

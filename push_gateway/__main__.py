@@ -1,0 +1,16 @@
+"""`python -m push_gateway` serves."""
+
+import sys
+
+from chassis import logs, process
+from chassis.settings import AuthSettings, BusSettings, LogSettings, load
+from push_gateway import app
+from push_gateway.settings import Settings
+
+if __name__ == "__main__":
+    logs.configure(load(LogSettings), service=app.NAME)
+    if sys.argv[1:]:
+        sys.stderr.write("usage: python -m push_gateway\n")
+        raise SystemExit(2)
+    settings, auth, nats = load(Settings), load(AuthSettings), load(BusSettings)
+    process.main(lambda stop: app.serve(settings, auth, nats, stop))

@@ -1,0 +1,119 @@
+"""Owns what a user is told and in which order: a state machine without I/O. Messages go in; frames and reads come out.
+
+A feed knows one position for each source. A live message is delivered only if the message before it on its subject
+is not beyond that position; otherwise something in between was lost on the way, and the feed asks for a read from
+the stream, holding back whatever arrives until the read has closed the gap.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from contracts.subjects import SOURCES
+from push_gateway.messages import StoredEvent
+
+_SOURCES = tuple(source.encode() for source in SOURCES)
+
+HELD_MAX = 1_000
+"""Live messages held back during a read. Further ones are let go: the read finds them in the stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows from something that happened: events to deliver, in order, and what to read from the stream.
+
+    Attributes:
+        read_after: read all sources of the user from the sequence after this one; None if there is nothing to read.
+    """
+
+    deliver: Sequence[StoredEvent] = ()
+    read_after: int | None = None
+
+
+NOTHING = Step()
+
+
+@dataclass(slots=True)
+class Feed:
+    """The feed of one user. It holds everything back until `place` says from where on it must be complete.
+
+    Attributes:
+        start: everything up to this sequence counts as known, for every source.
+        tail: the sequence of the last event delivered, 0 before the first.
+        reading: whether what arrives is held back, because a read is under way or the feed has no place yet.
+    """
+
+    start: int = 0
+    tail: int = 0
+    reading: bool = True
+    _positions: dict[bytes, int] = field(default_factory=dict)
+    _held: list[StoredEvent] = field(default_factory=list)
+    _let_go: bool = False
+
+    @property
+    def seq(self) -> int:
+        """The position to continue from: what is behind it is still to come."""
+        return max(self.start, self.tail)
+
+    def place(self, start: int) -> Step:
+        """The stream's last sequence was `start` when the subscription was already in effect."""
+        assert self.tail == 0, "a feed is placed before it delivers anything"
+        self.start = start
+        return self._go_on([])
+
+    def live(self, event: StoredEvent) -> Step:
+        """A live message has arrived."""
+        if self.reading:
+            if len(self._held) < HELD_MAX:
+                self._held.append(event)
+            else:
+                self._let_go = True
+            return NOTHING
+        position = self._position(event.source)
+        if event.seq <= position:
+            return NOTHING  # a copy: a new leader may republish what the old one has republished
+        if event.previous is None or event.previous <= position:
+            self._advance(event)
+            return Step((event,))
+        self.reading = True
+        self._held.append(event)
+        return Step(read_after=position)
+
+    def suspect(self) -> Step:
+        """Something may have been lost unseen: read what the stream has beyond what is known."""
+        if self.reading:
+            self._let_go = True
+            return NOTHING
+        self.reading = True
+        return Step(read_after=min(self._position(source) for source in _SOURCES))
+
+    def read(self, events: Iterable[StoredEvent], *, through: int, more: bool) -> Step:
+        """A read has brought `events`, complete up to `through`; `more` if the stream has further ones."""
+        delivered = [event for event in events if event.seq > self._position(event.source)]
+        for event in delivered:
+            self._advance(event)
+        if more:
+            return Step(delivered, read_after=through)
+        return self._go_on(delivered)
+
+    def _go_on(self, delivered: list[StoredEvent]) -> Step:
+        """Go on with what was held back. A gap that is still there is read again."""
+        held, self._held = self._held, []
+        let_go, self._let_go = self._let_go, False
+        self.reading = False
+        for index, event in enumerate(held):
+            step = self.live(event)
+            delivered += step.deliver
+            if step.read_after is not None:
+                self._held += held[index + 1 :]
+                self._let_go = let_go
+                return Step(delivered, step.read_after)
+        if let_go:
+            return Step(delivered, self.suspect().read_after)
+        return Step(delivered)
+
+    def _position(self, source: bytes) -> int:
+        return self._positions.get(source, self.start)
+
+    def _advance(self, event: StoredEvent) -> None:
+        self._positions[event.source] = event.seq
+        self.tail = max(self.tail, event.seq)

@@ -1,0 +1,149 @@
+"""Owns who is connected: one live feed a user, shared by that user's sockets, and how a socket joins it."""
+
+import asyncio
+
+import nats.errors
+import structlog
+
+from chassis.bus import Bus
+from chassis.errors import BusUnavailable
+from contracts import frames
+from contracts.subjects import UserId, push_filter
+from push_gateway import metrics
+from push_gateway.errors import Full
+from push_gateway.handshake import Cursor
+from push_gateway.live_feed import LiveFeed
+from push_gateway.reader import Reader
+from push_gateway.session import Session
+from push_gateway.stream_state import StreamState, StreamWatch
+from push_gateway.subscriber import Subscriber
+
+log = structlog.get_logger(__name__)
+
+RETRY = 0.5
+"""Seconds between looks for the stream at the start."""
+
+
+class Hub:
+    """All live feeds of this gateway."""
+
+    name = "hub"
+
+    def __init__(self, bus: Bus, client: Subscriber, reader: Reader, watch: StreamWatch, *, heartbeat: int) -> None:
+        self._bus = bus
+        self._client = client
+        self._reader = reader
+        self._watch = watch
+        self._heartbeat = heartbeat
+        self._feeds: dict[UserId, LiveFeed] = {}
+        self._epoch = ""
+        bus.on_reconnect(self.suspect_all)
+        bus.on_error(self._errored)
+
+    @property
+    def ready(self) -> bool:
+        """Whether sockets can be served now."""
+        return self._bus.connected and bool(self._epoch)
+
+    def sockets_of(self, user: UserId) -> int:
+        """How many sockets a user has here."""
+        feed = self._feeds.get(user)
+        return feed.sockets if feed is not None else 0
+
+    def enter(self, session: Session) -> None:
+        """Count a session and open its user's feed if it is the first. End it with `leave`."""
+        feed = self._feeds.get(session.user)
+        if feed is None:
+            feed = self._feeds[session.user] = LiveFeed(session.user, self._reader)
+            feed.opened = asyncio.create_task(self._open(feed), name=f"open {session.user}")
+        feed.sockets += 1
+
+    async def join(self, session: Session, cursor: Cursor | None) -> None:
+        """Greet a session, send it what it has missed, and let it take part from then on.
+
+        Raises:
+            Full: the bus cannot be reached.
+            ReadsTooSlowly: the client does not take what it has missed.
+        """
+        feed = self._feeds[session.user]
+        assert feed.opened is not None, "set as soon as a feed is made"
+        try:
+            await asyncio.shield(feed.opened)
+            state = await self._watch.state() if cursor is not None else None
+        except BusUnavailable as error:
+            raise Full("the event stream cannot be reached; come back") from error
+        if cursor is not None and state is not None:
+            complete = _complete(cursor, state)
+            metrics.resumes.labels(str(complete).lower()).inc()
+            if complete:
+                await self._resume(session, feed, cursor)
+                return
+        self._greet(session, feed.feed.seq, resumed=False)
+        session.position = feed.feed.seq
+        joined = feed.try_join(session)
+        assert joined, "nothing was delivered since the position was read"
+
+    async def leave(self, session: Session) -> None:
+        """Forget a session that has entered. The last one of a user ends the feed."""
+        feed = self._feeds[session.user]
+        feed.leave(session)
+        feed.sockets -= 1
+        if feed.sockets == 0:
+            del self._feeds[session.user]
+            feed.close()
+            if feed.subscription is not None:
+                await self._client.give_up(feed.subscription)
+
+    async def run(self) -> None:
+        """Get ready as soon as the bus is there; then watch that messages are taken over as they should be."""
+        await self._bus.wait_until_connected()
+        await self._reader.start()
+        while not self._epoch:
+            try:
+                self._epoch = (await self._watch.state()).epoch
+            except BusUnavailable as error:
+                log.warning("waiting for the stream", reason=str(error))
+                await asyncio.sleep(RETRY)
+        await self._client.failed
+
+    def position_of(self, session: Session) -> int:
+        """Up to where a session's client has everything."""
+        return self._feeds[session.user].position_of(session)
+
+    async def _errored(self, error: Exception) -> None:
+        if isinstance(error, nats.errors.SlowConsumerError):
+            await self.suspect_all()
+
+    async def suspect_all(self) -> None:
+        """The connection to the bus was interrupted or has dropped messages: nobody's feed can be trusted."""
+        for feed in self._feeds.values():
+            feed.suspect()
+
+    async def _open(self, feed: LiveFeed) -> None:
+        feed.subscription = await self._client.take(push_filter(feed.user), feed.arrived)
+        state = await self._watch.state()
+        self._epoch = state.epoch
+        feed.follow(feed.feed.place(state.last))
+
+    async def _resume(self, session: Session, feed: LiveFeed, cursor: Cursor) -> None:
+        session.position = cursor.since
+        self._greet(session, cursor.since, resumed=True)
+        while True:
+            batch = await feed.read(session.position)
+            await session.replay(event.frame for event in batch.events)
+            session.position = batch.through
+            if not batch.more and feed.try_join(session):
+                break
+        state = await self._watch.state()
+        if not _complete(cursor, state):
+            session.write(frames.resync(feed.position_of(session), "what you missed was no longer complete"))
+
+    def _greet(self, session: Session, seq: int, *, resumed: bool) -> None:
+        session.write(
+            frames.hello(seq, user=session.user, epoch=self._epoch, resumed=resumed, heartbeat=self._heartbeat)
+        )
+
+
+def _complete(cursor: Cursor, state: StreamState) -> bool:
+    """Whether the stream still holds everything behind the cursor."""
+    return cursor.epoch == state.epoch and cursor.since <= state.last and state.first <= cursor.since + 1

@@ -1,0 +1,132 @@
+"""Owns one user's feed at work: it carries out what the state machine says and writes to the user's sockets."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+from nats.aio.subscription import Subscription
+from websockets.asyncio.connection import broadcast
+from websockets.asyncio.server import ServerConnection
+
+from chassis.errors import BusUnavailable
+from contracts.subjects import UserId
+from push_gateway import metrics
+from push_gateway.errors import ReadsTooSlowly
+from push_gateway.feed import Feed, Step
+from push_gateway.messages import Malformed, StoredEvent, live_event
+from push_gateway.reader import Batch, Reader
+from push_gateway.session import Session
+
+log = structlog.get_logger(__name__)
+
+READ_AGAIN = 0.25
+"""Seconds before a read that failed, or that a lagging replica answered, is tried again."""
+
+
+class LiveFeed:
+    """The feed of one connected user: its subscription, its reads from the stream and its sockets.
+
+    Attributes:
+        sockets: how many the user has, those that are still catching up included.
+    """
+
+    def __init__(self, user: UserId, reader: Reader) -> None:
+        self.user = user
+        self.feed = Feed()
+        self.sockets = 0
+        self.subscription: Subscription | None = None
+        self.opened: asyncio.Task[None] | None = None
+        self._reader = reader
+        self._reading: asyncio.Task[None] | None = None
+        self._sessions: list[Session] = []
+        self._connections: list[ServerConnection] = []
+        self._ahead: list[Session] = []
+
+    def arrived(self, subject: bytes, headers: bytes | None, body: bytes) -> None:
+        """A live message has arrived."""
+        try:
+            event = live_event(subject, headers, body)
+        except Malformed as error:
+            metrics.malformed.inc()
+            log.warning("a live message is not an event", subject=subject.decode(), reason=str(error))
+            return
+        self.follow(self.feed.live(event))
+
+    def suspect(self) -> None:
+        """Something may have been lost unseen."""
+        if not self.feed.reading:
+            self.follow(self.feed.suspect())
+
+    def follow(self, step: Step) -> None:
+        """Do what the feed says."""
+        if step.deliver:
+            self._deliver(step.deliver)
+        if step.read_after is not None:
+            metrics.repairs.inc()
+            self._reading = asyncio.create_task(self._repair(step.read_after), name=f"repair {self.user}")
+
+    def try_join(self, session: Session) -> bool:
+        """Let a session that has everything up to its position take part, unless the feed is beyond that already."""
+        if session.position < self.feed.tail:
+            return False
+        if session.position > self.feed.seq:
+            self._ahead.append(session)
+        else:
+            self._sessions.append(session)
+            self._connections.append(session.connection)
+        return True
+
+    def leave(self, session: Session) -> None:
+        """Forget a session, if it is known."""
+        if session in self._sessions:
+            index = self._sessions.index(session)
+            del self._sessions[index], self._connections[index]
+        elif session in self._ahead:
+            self._ahead.remove(session)
+
+    def position_of(self, session: Session) -> int:
+        """Up to where the client has everything."""
+        return max(self.feed.seq, session.position) if session in self._sessions else session.position
+
+    def close(self) -> None:
+        """Stop reading."""
+        for task in (self._reading, self.opened):
+            if task is not None:
+                task.cancel()
+
+    def _deliver(self, events: Iterable[StoredEvent]) -> None:
+        for event in events:
+            broadcast(self._connections, event.frame, text=True)
+            metrics.frames.inc(len(self._connections))
+            for session in self._ahead:
+                if event.seq > session.position:
+                    session.write(event.frame)
+        caught_up = [session for session in self._ahead if session.position <= self.feed.tail]
+        for session in caught_up:
+            self._ahead.remove(session)
+            self._sessions.append(session)
+            self._connections.append(session.connection)
+        for session in [session for session in self._sessions if session.reads_too_slowly]:
+            self.leave(session)
+            session.end(ReadsTooSlowly("you read too slowly; resume"))
+
+    async def read(self, after: int) -> Batch:
+        """A batch of the user's events behind `after`, however long it takes to get it."""
+        while True:
+            try:
+                return await self._reader.read(self.user, after=after)
+            except BusUnavailable as error:
+                log.warning("reading waits for the stream", user=self.user, reason=str(error))
+                await asyncio.sleep(READ_AGAIN)
+
+    async def _repair(self, after: int) -> None:
+        """Read what the feed has missed, until it is whole."""
+        while True:
+            batch = await self.read(after)
+            step = self.feed.read(batch.events, through=batch.through, more=batch.more)
+            self._deliver(step.deliver)
+            if step.read_after is None:
+                return
+            if not step.deliver:  # the gap is still there: this replica does not have the message yet
+                await asyncio.sleep(READ_AGAIN)
+            after = step.read_after

@@ -1,0 +1,96 @@
+"""Owns reading the raw headers of a bus message, and turning a stored event into its frame.
+
+This runs once for every event and feed, so it looks for the few headers it needs and leaves the others alone.
+"""
+
+from dataclasses import dataclass
+
+from contracts import frames
+
+_VERSION = b"NATS/1.0"
+
+
+class Malformed(ValueError):
+    """The message does not look like an event: something other than our relays has published it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One event as it stands in the stream.
+
+    Attributes:
+        source: the last token of its subject; each source has a sequence of its own.
+        seq: where it stands in the stream.
+        previous: the sequence of the message before it on the same subject, as a live message tells; None if it was
+            read from the stream, which says nothing of the kind.
+        frame: what the client is sent.
+    """
+
+    source: bytes
+    seq: int
+    previous: int | None
+    frame: bytes
+
+
+def header(headers: bytes, name: bytes) -> bytes | None:
+    """The value of a header, or None. Names are matched to the letter, as our relays and the server write them."""
+    start = headers.find(b"\r\n%b:" % name)
+    if start < 0:
+        return None
+    start += len(name) + 3
+    return headers[start : headers.index(b"\r\n", start)].strip()
+
+
+def status(headers: bytes) -> int | None:
+    """The status in the first line of the headers; None if the message carries an event."""
+    code = headers[len(_VERSION) : len(_VERSION) + 4].strip()
+    return int(code) if code else None
+
+
+def live_event(subject: bytes, headers: bytes | None, body: bytes) -> StoredEvent:
+    """The event in a republished message.
+
+    Raises:
+        Malformed: it has no readable sequence, predecessor, type or id.
+    """
+    if headers is None:
+        raise Malformed("it has no headers")
+    return StoredEvent(
+        subject[subject.rindex(b".") + 1 :],
+        _number(headers, b"Nats-Sequence"),
+        _number(headers, b"Nats-Last-Sequence"),
+        _frame(headers, body),
+    )
+
+
+def read_event(headers: bytes, body: bytes) -> StoredEvent:
+    """The event in an answer of a direct get.
+
+    Raises:
+        Malformed: it has no readable subject, sequence, type or id.
+    """
+    subject = header(headers, b"Nats-Subject") or b""
+    return StoredEvent(
+        subject[subject.rfind(b".") + 1 :], _number(headers, b"Nats-Sequence"), None, _frame(headers, body)
+    )
+
+
+def _number(headers: bytes, name: bytes) -> int:
+    value = header(headers, name)
+    if value is None or not value.isdigit():
+        raise Malformed(f"the header {name.decode()} is {value!r}, not a number")
+    return int(value)
+
+
+def _frame(headers: bytes, body: bytes) -> bytes:
+    name, event_id = header(headers, b"ce-type"), header(headers, b"ce-id")
+    if name is None or event_id is None or not _quotable(name) or not _quotable(event_id):
+        raise Malformed(f"it has ce-type {name!r} and ce-id {event_id!r}")
+    seq = header(headers, b"Nats-Sequence")
+    assert seq is not None, "read as a number before"
+    return frames.event(name, seq, event_id, body)
+
+
+def _quotable(text: bytes) -> bool:
+    """Whether it can stand between quotation marks in JSON as it is."""
+    return b'"' not in text and b"\\" not in text and text.isascii() and text.decode().isprintable()

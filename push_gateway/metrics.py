@@ -1,0 +1,10 @@
+"""Owns what the gateway counts, in Prometheus's conventions."""
+
+from prometheus_client import Counter, Gauge
+
+sockets = Gauge("tandem_push_sockets", "Sockets that are open and admitted.")
+frames = Counter("tandem_push_frames", "Event frames written to sockets.")
+repairs = Counter("tandem_push_repairs", "Reads from the stream because a feed was or may have been incomplete.")
+resumes = Counter("tandem_push_resumes", "Sockets that asked to resume.", ["complete"])
+refusals = Counter("tandem_push_refusals", "Sockets closed by the gateway.", ["code"])
+malformed = Counter("tandem_push_malformed_messages", "Live messages that were not events.")

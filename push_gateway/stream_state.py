@@ -1,0 +1,47 @@
+"""Owns asking the stream where it stands, once for all who want to know at the same time."""
+
+import asyncio
+from dataclasses import dataclass
+
+from chassis.errors import BusUnavailable
+from chassis.streams import EPOCH, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """Where the stream stands, as its leader says: sequences from `first` to `last`, in the history `epoch`."""
+
+    epoch: str
+    first: int
+    last: int
+
+
+class StreamWatch:
+    """Asks the stream's leader. Callers that wait at the same time share one answer, asked for after all of them."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._next: asyncio.Task[StreamState] | None = None
+        self._asking = asyncio.Lock()
+
+    async def state(self) -> StreamState:
+        """Where the stream stands at a moment after this call.
+
+        Subscriptions made before this call are in effect at the leader by then: the question travels the same way,
+        behind them.
+
+        Raises:
+            BusUnavailable: there is no answer, or no stream yet.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._ask(), name="stream state")
+        return await asyncio.shield(self._next)
+
+    async def _ask(self) -> StreamState:
+        async with self._asking:
+            self._next = None  # whoever comes from now on must be asked for anew
+            info = await self._stream.info()
+        if info is None:
+            raise BusUnavailable(f"there is no stream {self._stream.name} yet")
+        epoch = (info.config.metadata or {}).get(EPOCH, "")
+        return StreamState(epoch, info.state.first_seq, info.state.last_seq)

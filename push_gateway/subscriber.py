@@ -1,0 +1,52 @@
+"""Owns taking live messages from nats-py without its queue and task a subscription and its header parsing.
+
+Overrides one private method of nats-py, `_process_msg`; `tests/push_gateway/test_subscriber.py` fails when an upgrade
+changes what it is called with.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from nats.aio.client import Client
+from nats.aio.subscription import Subscription
+
+Deliver = Callable[[bytes, bytes | None, bytes], None]
+"""Takes subject, raw headers and body of a message. It is called while the socket is read, so it must not block."""
+
+
+class Subscriber(Client):
+    """nats-py's client, which hands the messages of some subscriptions over at once.
+
+    Attributes:
+        failed: gets the exception that a `Deliver` raised; nothing is delivered on a broken assumption.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._deliver: dict[int, Deliver] = {}
+
+    async def take(self, subject: str, deliver: Deliver) -> Subscription:
+        """Subscribe, handing each message to `deliver`. End it with `give_up`."""
+        subscription: Subscription = await self.subscribe(subject)
+        self._deliver[subscription._id] = deliver  # noqa: SLF001
+        return subscription
+
+    async def give_up(self, subscription: Subscription) -> None:
+        """End a subscription made with `take`."""
+        self._deliver.pop(subscription._id, None)  # noqa: SLF001
+        if not self.is_closed:
+            await subscription.unsubscribe()
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        deliver = self._deliver.get(sid)
+        if deliver is None:
+            await super()._process_msg(sid, subject, reply, data, headers)  # type: ignore[arg-type]
+            return
+        self.stats["in_msgs"] += 1
+        self.stats["in_bytes"] += len(data)
+        try:
+            deliver(subject, headers, data)
+        except Exception as error:  # noqa: BLE001 - raised here it would silently end nats-py's reading task
+            if not self.failed.done():
+                self.failed.set_exception(error)
