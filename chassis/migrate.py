@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import structlog
 from alembic import command, context, op
@@ -67,6 +68,5 @@ def run_environment() -> None:
 
 def execute_script(statements: str) -> None:
     """Run several statements in a migration; a prepared statement, which SQLAlchemy makes of everything, holds one."""
-    connection = op.get_bind().connection.dbapi_connection
-    assert isinstance(connection, AdaptedConnection), "migrations run over asyncpg"
+    connection = cast("AdaptedConnection", op.get_bind().connection.dbapi_connection)
     connection.run_async(lambda asyncpg: asyncpg.execute(statements))
