@@ -16,11 +16,15 @@ CREATE TABLE changes (
     op text NOT NULL,
     row jsonb NOT NULL,
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    seq bigint
+    seq bigint,
+    again boolean NOT NULL DEFAULT false
 );
 
 -- The relay reads only what is not published yet, and that is next to nothing.
 CREATE INDEX changes_unpublished ON changes (id) WHERE seq IS NULL;
+
+-- `seq`: where it stands in the stream; NULL until it is there, 0 if it means nothing to the world.
+-- `again`: it was published before, and the stream has lost it.
 
 -- Old rows are deleted by age.
 CREATE INDEX changes_published_at ON changes (at) WHERE seq IS NOT NULL;

@@ -67,6 +67,18 @@ _FORGET = text(
     " (SELECT id FROM changes WHERE seq IS NOT NULL AND at < now() - CAST(:keep AS interval) LIMIT :limit)"
 )
 
+_LATEST = text(
+    "SELECT id, event_id, table_name, op, row, at, seq FROM"
+    " (SELECT * FROM changes WHERE seq > 0 ORDER BY id DESC LIMIT 1000) AS recent ORDER BY seq DESC LIMIT 1"
+)
+
+_BETWEEN = text(
+    "SELECT id, event_id, table_name, op, row, at, seq FROM changes WHERE seq > :low AND seq < :high"
+    " ORDER BY seq LIMIT 1 OFFSET (SELECT count(*) / 2 FROM changes WHERE seq > :low AND seq < :high)"
+)
+
+_AGAIN = text("UPDATE changes SET seq = NULL, again = true WHERE seq > :after")
+
 
 async def unpublished(connection: AsyncConnection, *, limit: int) -> list[Change]:
     """The changes that are not marked yet, by id. Never "after the last id": ids become visible out of order."""
@@ -88,3 +100,22 @@ async def bury(connection: AsyncConnection, change: Change, error: str) -> None:
 async def forget(connection: AsyncConnection, *, keep: dt.timedelta, limit: int) -> int:
     """Delete published changes that are older than `keep`, at most `limit`; returns how many."""
     return (await connection.execute(_FORGET, {"keep": keep, "limit": limit})).rowcount
+
+
+async def published_latest(connection: AsyncConnection) -> tuple[Change, int] | None:
+    """The published change that stands last in the stream, with its sequence there."""
+    async with connection.begin():
+        row = (await connection.execute(_LATEST)).one_or_none()
+    return (Change(*row[:-1]), row[-1]) if row is not None else None
+
+
+async def published_between(connection: AsyncConnection, low: int, high: int) -> tuple[Change, int] | None:
+    """The published change in the middle of those with a sequence above `low` and below `high`."""
+    async with connection.begin():
+        row = (await connection.execute(_BETWEEN, {"low": low, "high": high})).one_or_none()
+    return (Change(*row[:-1]), row[-1]) if row is not None else None
+
+
+async def publish_again(connection: AsyncConnection, *, after: int) -> int:
+    """Have every change published again that was published behind a sequence; returns how many that are."""
+    return (await connection.execute(_AGAIN, {"after": after})).rowcount

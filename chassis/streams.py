@@ -94,6 +94,43 @@ class Stream:
                 log.warning("waiting for JetStream", reason=str(error))
                 await asyncio.sleep(RETRY)
 
+    async def begin_epoch(self) -> str:
+        """Write a new epoch into its metadata: what was known of its sequences is worth nothing from now on.
+
+        Raises:
+            BusUnavailable: nobody answered in time, or the server refused.
+        """
+        await self.ensure()
+        epoch = self._new_epoch()
+        try:
+            await self.bus.jetstream.update_stream(self._config({EPOCH: epoch}))
+        except (APIError, nats.errors.Error, TimeoutError) as error:
+            raise BusUnavailable(f"the stream {self.name} cannot be given a new epoch: {error!r}") from error
+        return epoch
+
+    async def message_id(self, seq: int) -> str | None:
+        """The id of the message at a sequence, as its leader has it; None if there is none.
+
+        Raises:
+            BusUnavailable: nobody answered in time.
+        """
+        try:
+            message = await self.bus.jetstream.get_msg(self.name, seq)
+        except NotFoundError:
+            return None
+        except (APIError, nats.errors.Error, TimeoutError) as error:
+            raise BusUnavailable(f"the stream {self.name} cannot be read: {error!r}") from error
+        return (message.headers or {}).get("Nats-Msg-Id")
+
+    async def is_trimmed(self, seq: int) -> bool:
+        """Whether a sequence is before its first message, as after the time of keeping it or a purge.
+
+        Raises:
+            BusUnavailable: nobody answered in time.
+        """
+        info = await self.info()
+        return info is not None and info.state.first_seq > seq
+
     async def _make(self) -> StreamInfo:
         epoch = self._new_epoch()
         try:

@@ -1,0 +1,62 @@
+"""Owns checking that the stream still holds what was published, and having it published again where it does not.
+
+A stream can lose what it has acknowledged: it is deleted, its store is restored from an older copy, a cluster loses its
+tail. The database is the truth, so the loss is found from there: the message that a change was recorded with must
+still stand at that sequence.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import changes
+from chassis.changes import Change, Interpret
+from chassis.streams import Stream
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Compares what a database says was published with what the stream holds."""
+
+    stream: Stream
+    interpret: Interpret
+
+    async def run(self, connection: AsyncConnection) -> bool:
+        """Look at the latest published change. If the stream has lost it, begin a new epoch and have everything that
+        was lost with it published again; says whether that was so.
+
+        Raises:
+            BusUnavailable: the stream cannot be asked.
+        """
+        latest = await changes.published_latest(connection)
+        if latest is None or await self._holds(connection, *latest):
+            return False
+        boundary = await self._last_intact(connection, below=latest[1])
+        epoch = await self.stream.begin_epoch()
+        async with connection.begin():
+            again = await changes.publish_again(connection, after=boundary)
+        log.error("the stream has lost events", changes=again, after_sequence=boundary, epoch=epoch)
+        return True
+
+    async def _last_intact(self, connection: AsyncConnection, *, below: int) -> int:
+        """The highest recorded sequence whose change the stream still holds; 0 if it holds none."""
+        intact, lost = 0, below
+        while (middle := await changes.published_between(connection, intact, lost)) is not None:
+            change, seq = middle
+            if await self._holds(connection, change, seq):
+                intact = seq
+            else:
+                lost = seq
+        return intact
+
+    async def _holds(self, connection: AsyncConnection, change: Change, seq: int) -> bool:
+        """Whether the stream has the change's message where it was recorded, or is past the time of keeping it."""
+        async with connection.begin():
+            (meaning,) = await self.interpret(connection, [change])
+        stored = await self.stream.message_id(seq)
+        if stored is None:
+            return await self.stream.is_trimmed(seq)
+        return stored in {message.id for message in meaning.messages}

@@ -1,0 +1,53 @@
+"""Owns which relay of a database is active: the one whose connection holds an advisory lock.
+
+The lock ends with its connection, so all work that needs it goes over that connection: a relay that has lost the lock
+cannot mark anything. A relay that is frozen keeps its connection, and with it the lock, for as long as the kernel
+lives; whoever waits for the lock sees that its holder has been silent for too long and ends the holder's connection.
+
+What a frozen relay was about to publish when it froze is recognised as a copy by the stream, if it wakes within the
+stream's duplicate window. After more than that it cannot publish it: nats-server has closed the connection of a client
+that answered no ping by then (2 minutes, 2 outstanding), and the relay looks at the clock before each publish.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+log = structlog.get_logger(__name__)
+
+LOCK = 0x74616E64656D
+"""The key of the advisory lock; one a database."""
+
+SILENCE = 3.0
+"""Seconds without a statement after which the holder counts as frozen. An active relay looks at its table ten times a
+second, and waits for the stream at most 2 s."""
+
+_TRY = text("SELECT pg_try_advisory_lock(:key)")
+
+_DEPOSE = text(
+    "SELECT pg_terminate_backend(holder.pid) FROM pg_locks"
+    " JOIN pg_stat_activity AS holder ON holder.pid = pg_locks.pid"
+    " WHERE pg_locks.locktype = 'advisory' AND pg_locks.granted AND pg_locks.objsubid = 1"
+    " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    " AND (pg_locks.classid::bigint << 32) + pg_locks.objid::bigint = :key"
+    " AND holder.state_change < clock_timestamp() - make_interval(secs => :silence)"
+)
+
+
+@contextlib.asynccontextmanager
+async def leadership(engine: AsyncEngine) -> AsyncIterator[AsyncConnection | None]:
+    """The connection that holds the lock, or None while somebody else has it. It is closed at the end."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        try:
+            async with connection.begin():
+                held = await connection.scalar(_TRY, {"key": LOCK})
+                if not held and await connection.scalar(_DEPOSE, {"key": LOCK, "silence": SILENCE}):
+                    log.warning("the active relay has been silent for too long; its connection was ended")
+                    held = await connection.scalar(_TRY, {"key": LOCK})
+            yield connection if held else None
+        finally:
+            await connection.invalidate()  # back in the pool it would keep the lock
