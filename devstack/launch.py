@@ -16,6 +16,8 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 def main(parent: int, death_signal: int, account: str, command: list[str]) -> NoReturn:  # pragma: no cover
     """Become `command`. Not measured by coverage: with -S, nothing that belongs to the environment is loaded."""
+    for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)  # Python, or a shell's `&`, ignores them, and exec would keep that
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # while we may still read its file
     if account != "-":
         uid, gid = (int(part) for part in account.split(":"))
@@ -26,8 +28,6 @@ def main(parent: int, death_signal: int, account: str, command: list[str]) -> No
         libc.prctl(PR_SET_PDEATHSIG, death_signal)  # after setuid, which clears it
     if os.getppid() != parent:
         sys.exit(f"{command[0]}: not started, its parent is gone")  # it went before prctl could have told us
-    for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)  # Python, or a shell's `&`, ignores them, and exec would keep that
     try:
         os.execvp(command[0], command)  # noqa: S606 - no shell is what we want
     except OSError as error:

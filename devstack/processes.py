@@ -14,6 +14,7 @@ import psutil
 from devstack.account import Account
 from devstack.errors import ChildEnded, NotReady
 from devstack.output import Printer, Sink, lines_from
+from devstack.trees import alive, signal_tree
 from devstack.waiting import until
 
 LAUNCHER: Final = Path(__file__).with_name("launch.py")
@@ -163,18 +164,7 @@ class Child:
         return [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(self.stop_signal)), account]
 
     def _signal_all(self, number: signal.Signals) -> list[psutil.Process]:
-        """Signal the whole tree, not the group: each of PostgreSQL's backends leads a session of its own."""
-        if not self.running:
-            return []
-        try:
-            main = psutil.Process(self.pid)
-            processes = [main, *main.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            return []
-        for process in processes:
-            with contextlib.suppress(psutil.NoSuchProcess):  # it just ended
-                process.send_signal(number)
-        return processes
+        return signal_tree(self.pid, number) if self.running else []
 
     async def _see_to_its_end(self, process: asyncio.subprocess.Process, read_end: int) -> int:
         pump = asyncio.create_task(self._pass_on(read_end), name=f"{self.name}'s output")
@@ -190,19 +180,12 @@ class Child:
 
     async def _pass_on(self, read_end: int) -> None:
         try:
-            async for line in lines_from(read_end):
-                self.sink(self.name, line)
+            async with contextlib.aclosing(lines_from(read_end)) as lines:
+                async for line in lines:
+                    self.sink(self.name, line)
         except BaseException:
             self._signal_all(signal.SIGKILL)  # nobody takes its output: it would hang as soon as the pipe is full
             raise
-
-
-def alive(process: psutil.Process) -> bool:
-    """Whether a process can still do something; one that only waits for its parent to take note of its end cannot."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @contextlib.asynccontextmanager

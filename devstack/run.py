@@ -52,6 +52,7 @@ class Stack:
         Raises:
             StackError: why it could not be started or cannot go on.
         """
+        failure: StackError | None = None
         try:
             async with asyncio.TaskGroup() as keepers:
                 async with asyncio.TaskGroup() as starts:
@@ -68,9 +69,11 @@ class Stack:
                 await self._printer.settle()
                 self._printer.plain(welcome(self._settings))
         except* StackError as errors:
-            raise _first(errors) from None
+            failure = _first(errors)  # what is raised in here comes out in a group, or not, as Python's version has it
         finally:
             await self._stop()
+        if failure is not None:
+            raise failure
 
     async def _migrate(self, service: Service) -> None:
         if service.migrate is not None:

@@ -9,28 +9,58 @@ from pathlib import Path
 import pytest
 
 from devstack.ports import free_port
-from devstack.processes import Child
+from devstack.postgres import Postgres
+from devstack.processes import Child, running
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
-    """A directory that other accounts may pass through.
+def new_folder() -> Path:
+    """Make a directory that other accounts may pass through.
 
-    Not pytest's: that one is closed to others, and the next pytest on this machine closes it again.
+    Not one of pytest's: those are closed to others, and the next pytest on this machine closes them again.
     """
     folder = Path(tempfile.mkdtemp(prefix="tandem-test-"))
     folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A directory for one test."""
+    folder = new_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def stack_home() -> Iterator[Path]:
+    """A directory in which system after system runs: to make the databases anew takes longer than most tests."""
+    folder = new_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres_home() -> Iterator[Path]:
+    """A DATA_DIR in which server after server runs, for the same reason."""
+    folder = new_folder()
     yield folder
     shutil.rmtree(folder)
 
 
 @pytest.fixture
-def stack_environment(data_dir: Path) -> Mapping[str, str]:
-    """Ports and a directory of its own for a system, and where Python finds this project."""
+async def postgres(postgres_home: Path) -> AsyncIterator[Postgres]:
+    """A running server that has been used before."""
+    async with running(Postgres(postgres_home / "postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def stack_environment(stack_home: Path) -> Mapping[str, str]:
+    """Ports of its own for a system, where its state is, and where Python finds this project."""
     ports = {name: str(free_port()) for name in ("INBOX_PORT", "CONNECTION_PORT", "PUSH_PORT", "NATS_PORT")}
-    return ports | {"DATA_DIR": str(data_dir / "data"), "PYTHONPATH": str(ROOT), "LOG_LEVEL": "DEBUG"}
+    return ports | {"DATA_DIR": str(stack_home / "data"), "PYTHONPATH": str(ROOT), "LOG_LEVEL": "DEBUG"}
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ import nats
 import psutil
 import pytest
 
+from devstack.binaries import nats_server
 from devstack.errors import ChildEnded
-from devstack.nats import Nats, binary, cluster
+from devstack.nats import Nats, cluster
 from devstack.ports import free_port
 from devstack.processes import running, running_together
 from devstack.waiting import until
@@ -24,7 +25,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Nats]:
 
 
 async def test_it_is_the_wheels_server_and_listens_on_the_loopback_interface_only(server: Nats) -> None:
-    assert binary().parent == Path(sys.executable).parent
+    assert nats_server().parent == Path(sys.executable).parent
     sockets = psutil.Process(server.pid).net_connections("inet")
     listening = [socket.laddr for socket in sockets if socket.status == psutil.CONN_LISTEN]
     assert [(address.ip, address.port) for address in listening] == [("127.0.0.1", server.port)]

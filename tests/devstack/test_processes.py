@@ -166,6 +166,19 @@ async def test_ctrl_c_at_the_terminal_does_not_reach_a_child(child: Callable[...
         assert os.getsid(apart.pid) == os.getpgid(apart.pid) == apart.pid != os.getsid(0)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells it")
+async def test_a_child_ignores_no_signal_because_we_do(collector: Collector) -> None:
+    """Python ignores SIGPIPE, and a shell lets what it starts with `&` ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        child = Child("child", ["/bin/grep", "SigIgn", "/proc/self/status"], sink=collector)
+        await child.start()
+        assert await child.wait() == 0
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert int(collector.lines[0].split()[1], 16) == 0
+
+
 async def test_every_byte_of_output_comes_as_a_line(child: Callable[..., Child], collector: Collector) -> None:
     talkative = child(
         "import sys; w = sys.stdout.buffer.write; w(b'one\\ntwo\\r\\n\\xff\\n\\n'); w(b'x' * 200_000 + b'\\n');"

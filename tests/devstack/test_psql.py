@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from devstack.postgres import Postgres
-from devstack.processes import running
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,20 +29,20 @@ async def devstack(data_dir: Path, *arguments: str, sql: str = "") -> tuple[int 
     return process.returncode, out.decode(), err.decode()
 
 
-async def test_sql_on_standard_input_runs_in_the_database_that_was_asked_for(data_dir: Path) -> None:
-    async with running(Postgres(data_dir / "postgres")) as server:
-        await server.create_databases("inbox", "connection")
-        where = "\\t\n\\a\nSELECT current_database();"
-        assert (await devstack(data_dir, "psql", sql=where))[1].endswith("inbox\n")
-        assert (await devstack(data_dir, "psql", "connection", sql=where))[1].endswith("connection\n")
+async def test_sql_on_standard_input_runs_in_the_database_that_was_asked_for(
+    postgres: Postgres, postgres_home: Path
+) -> None:
+    await postgres.create_databases("inbox", "connection")
+    where = "\\t\n\\a\nSELECT current_database();"
+    assert (await devstack(postgres_home, "psql", sql=where))[1].endswith("inbox\n")
+    assert (await devstack(postgres_home, "psql", "connection", sql=where))[1].endswith("connection\n")
 
 
-async def test_a_mistake_in_the_sql_ends_psql_with_exit_code_3(data_dir: Path) -> None:
-    async with running(Postgres(data_dir / "postgres")) as server:
-        await server.create_databases("inbox")
-        code, out, err = await devstack(data_dir, "psql", sql="SELECT 1/0;\nSELECT 'reached';")
-        assert (code, out) == (3, "")
-        assert "division by zero" in err
+async def test_a_mistake_in_the_sql_ends_psql_with_exit_code_3(postgres: Postgres, postgres_home: Path) -> None:
+    await postgres.create_databases("inbox")
+    code, out, err = await devstack(postgres_home, "psql", sql="SELECT 1/0;\nSELECT 'reached';")
+    assert (code, out) == (3, "")
+    assert "division by zero" in err
 
 
 @pytest.mark.parametrize("there", [True, False])

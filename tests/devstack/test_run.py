@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,10 +15,13 @@ import psutil
 import pytest
 
 from devstack.postgres import Postgres
-from devstack.processes import Child, alive, running
+from devstack.processes import Child, running
+from devstack.trees import alive
 from devstack.waiting import until
 
 Stack = Callable[..., Child]
+
+STAND_IN_STACK = Path(__file__).with_name("stand_in_stack.py")
 
 
 @pytest.fixture
@@ -137,6 +142,24 @@ async def test_a_second_ctrl_c_changes_nothing(stack: Stack, lines: list[str]) -
         assert any("database system is shut down" in line for line in lines)
 
 
+def test_everything_stops_in_order_although_nobody_reads_the_output_any_more(
+    stack_environment: Mapping[str, str],
+) -> None:
+    """What Ctrl-C does to `make run | tee log`: tee is gone first."""
+    command = [sys.executable, str(STAND_IN_STACK)]
+    with subprocess.Popen(
+        command, env={**os.environ, **stack_environment}, stdout=subprocess.PIPE, text=True
+    ) as runner:
+        assert runner.stdout is not None
+        assert any(line.startswith("Tandem is running") for line in iter(runner.stdout.readline, ""))
+        processes = psutil.Process(runner.pid).children(recursive=True)
+        runner.stdout.close()
+        runner.send_signal(signal.SIGINT)
+        assert runner.wait(5) == 0
+    assert not any(alive(process) for process in processes)
+    assert not Path(stack_environment["DATA_DIR"], "postgres", "postmaster.pid").exists()  # it was not killed
+
+
 async def test_ctrl_c_during_the_start_stops_what_was_started(stack: Stack, lines: list[str]) -> None:
     runner = stack(lines)
     await runner.spawn()
@@ -203,6 +226,20 @@ async def test_a_port_in_use_is_one_line_and_exit_1(
     assert line.startswith(f"tandem: port {port} ({variable}) is in use: ")
 
 
+async def test_what_a_killed_runner_left_on_a_port_is_waited_for(
+    stack: Stack, lines: list[str], stack_environment: Mapping[str, str], stack_home: Path
+) -> None:
+    lock = stack_home / "data" / "runner.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text("12345")  # what a killed one leaves
+    runner = stack(lines)
+    with socket.create_server(("127.0.0.1", int(stack_environment["PUSH_PORT"]))):
+        await runner.spawn()
+        assert await until(lambda: lock.read_text() == str(runner.pid), within=10)
+        assert lines == []
+    await runner.wait_ready()
+
+
 async def test_a_wrong_variable_is_one_line_and_exit_2(stack: Stack, lines: list[str]) -> None:
     runner = stack(lines, PUSH_PORT="eight")
     await runner.spawn()
@@ -223,12 +260,17 @@ async def test_a_second_runner_in_the_same_directory_is_one_line_and_exit_1(stac
 
 @pytest.mark.parametrize("everything", [True, False], ids=["everything", "the runner"])
 async def test_after_kill_9_no_process_is_left_and_the_next_run_has_the_data(
-    stack: Stack, lines: list[str], stack_environment: Mapping[str, str], everything: bool
+    stack: Stack,
+    lines: list[str],
+    stack_environment: Mapping[str, str],
+    everything: bool,
+    request: pytest.FixtureRequest,
 ) -> None:
     postgres = Postgres(Path(stack_environment["DATA_DIR"], "postgres"))
     async with running(stack(lines)) as runner:
         connection = await asyncpg.connect(postgres.url("inbox").replace("+asyncpg", ""))
-        await connection.execute("CREATE TABLE kept (word text); INSERT INTO kept VALUES ('word')")
+        await connection.execute("CREATE TABLE IF NOT EXISTS kept (word text); TRUNCATE kept")
+        await connection.execute("INSERT INTO kept VALUES ($1)", request.node.name)
         await connection.close()
         processes = descendants(runner)
         os.kill(runner.pid, signal.SIGKILL)
@@ -240,5 +282,5 @@ async def test_after_kill_9_no_process_is_left_and_the_next_run_has_the_data(
         async with running(stack(lines)):  # at once: it has to wait for what is left of the first one
             assert not any(alive(process) for process in processes)
             connection = await asyncpg.connect(postgres.url("inbox").replace("+asyncpg", ""))
-            assert await connection.fetchval("SELECT word FROM kept") == "word"
+            assert await connection.fetchval("SELECT word FROM kept") == request.node.name
             await connection.close()
