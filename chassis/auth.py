@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import jwt
 
 from chassis.errors import InvalidToken
-from chassis.keys import Keys, keys_from
+from chassis.keys import Keys, KeySet, OneKey, read_public_key
 from chassis.settings import AuthSettings
 
 MAX_TOKEN_BYTES = 8 * 1024
@@ -40,7 +40,7 @@ class Authenticator:
 
     @classmethod
     def of(cls, settings: AuthSettings) -> "Authenticator":
-        return cls(keys_from(settings), audience=settings.audience, issuer=settings.issuer, leeway=settings.leeway)
+        return cls(_keys(settings), audience=settings.audience, issuer=settings.issuer, leeway=settings.leeway)
 
     async def check(self, token: str) -> Claims:
         """Return what `token` says.
@@ -50,6 +50,8 @@ class Authenticator:
         """
         if len(token) > MAX_TOKEN_BYTES:
             raise InvalidToken(f"the token is over {MAX_TOKEN_BYTES} bytes")
+        if not token.isascii():
+            raise InvalidToken("a token is made of ASCII characters")
         try:
             key, algorithms = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
             claims = jwt.decode(
@@ -61,14 +63,20 @@ class Authenticator:
                 leeway=self._leeway,
                 options={"require": ["exp", "aud", "iss", "sub"]},
             )
-        except jwt.PyJWTError as error:
+            expires_at = float(claims["exp"])
+        except (jwt.PyJWTError, OverflowError) as error:
             raise InvalidToken(f"the token is refused: {error}") from error
         scope = claims.get("scope", "")
-        return Claims(
-            claims["sub"],
-            frozenset(scope.split() if isinstance(scope, str) else ()),
-            float(claims["exp"]),
-        )
+        return Claims(claims["sub"], frozenset(scope.split() if isinstance(scope, str) else ()), expires_at)
+
+
+def _keys(settings: AuthSettings) -> Keys:
+    if settings.secret is not None:
+        return OneKey(settings.secret, ("HS256",))
+    if settings.public_key is not None:
+        return read_public_key(settings.public_key)
+    assert settings.jwks_url is not None, "AuthSettings has checked that one of the three is set"
+    return KeySet(settings.jwks_url)
 
 
 def issue_token(

@@ -1,9 +1,12 @@
 """Owns kinds of text in requests that PostgreSQL and JSON can both carry."""
 
-import json
+import math
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
+
+NESTING_MAX = 32
+"""Objects and arrays in one another. From 255 on pydantic could not write them out again."""
 
 
 def _storable(value: str) -> str:
@@ -15,8 +18,25 @@ def _storable(value: str) -> str:
 
 
 def _storable_object(value: dict[str, Any]) -> dict[str, Any]:
-    _storable(json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\\u0000", "\x00"))
+    _check(value, NESTING_MAX)
     return value
+
+
+def _check(value: Any, depth: int) -> None:
+    match value:
+        case str():
+            _storable(value)
+        case float() if not math.isfinite(value):
+            raise ValueError("must not contain NaN or an infinity")
+        case dict() | list() if depth == 0:
+            raise ValueError(f"must not be nested over {NESTING_MAX} levels deep")
+        case dict():
+            for key, member in value.items():
+                _storable(key)
+                _check(member, depth - 1)
+        case list():
+            for member in value:
+                _check(member, depth - 1)
 
 
 Storable = Annotated[str, AfterValidator(_storable)]
@@ -29,4 +49,4 @@ Give these a `max_length` where it is used.
 """
 
 StorableObject = Annotated[dict[str, Any], AfterValidator(_storable_object)]
-"""A JSON object that can be stored as `jsonb`: also no NaN and no infinity."""
+"""A JSON object that can be stored as `jsonb` and read again: also no NaN, no infinity, not too deep."""

@@ -12,7 +12,6 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy import exc
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -56,8 +55,7 @@ def create_app(
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    for kind in (exc.DBAPIError, exc.TimeoutError, OSError, Exception):
-        app.add_exception_handler(kind, _failed)
+    app.add_middleware(Failures)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestIds)
     app.add_middleware(
@@ -105,22 +103,46 @@ async def _invalid(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:
-    """What Starlette itself refuses: an unknown path, a wrong method."""
+    """What Starlette and FastAPI refuse: an unknown path, a wrong method, a body that no parser can read."""
     assert isinstance(error, HTTPException), "registered for HTTPException"
+    if error.status_code == BadRequest.status:
+        return problem_response(BadRequest(error.detail, field="body"))
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code, "detail": error.detail}
     return JSONResponse(body, error.status_code, error.headers, media_type="application/problem+json")
 
 
-async def _failed(request: Request, error: Exception) -> JSONResponse:
+class Failures:
+    """Answers for what nobody else has an answer to: the database is away, or we are at fault.
+
+    Starlette's own place for this is outside of all middleware, where the request's id is bound no longer.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answering = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal answering
+            answering = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched_send)
+        except Exception as error:
+            if answering or scope["type"] != "http":
+                raise
+            await _failed(scope, error)(scope, receive, send)
+
+
+def _failed(scope: Scope, error: Exception) -> JSONResponse:
     if is_unavailable(error):
-        log.warning("the database is away", path=request.url.path, error=str(error))
-        return problem_response(Unavailable("the database cannot be reached; nothing was changed; try again"))
-    log.exception("a request failed", path=request.url.path, exc_info=error)
-    return problem_response(Problem("this is our fault; the log has more under request_id", request_id=_id(request)))
-
-
-def _id(request: Request) -> str:
-    return str(request.scope.get("request_id"))
+        log.warning("the database is away", path=scope["path"], error=str(error))
+        return problem_response(Unavailable("the database cannot be reached; try again"))
+    log.exception("a request failed", path=scope["path"], exc_info=error)
+    problem = Problem("this is our fault; the log has more under request_id", request_id=scope.get("request_id"))
+    return problem_response(problem)
 
 
 class RequestIds:
@@ -158,7 +180,7 @@ class BodyLimit:
             return
         announced = Headers(scope=scope).get("content-length", "0")
         body = bytearray()
-        while announced.isdigit() and int(announced) <= BODY_MAX and len(body) <= BODY_MAX:
+        while announced.isdecimal() and int(announced) <= BODY_MAX and len(body) <= BODY_MAX:
             message = await receive()
             body += message.get("body", b"")
             if message["type"] == "http.disconnect":

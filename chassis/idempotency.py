@@ -16,8 +16,9 @@ from fastapi import Depends, Header, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.edge import CurrentCaller, Session
+from chassis.edge import Caller, CurrentCaller, Session
 from chassis.errors import Unprocessable
 from chassis.migrate import execute_script
 
@@ -68,21 +69,7 @@ def remove_idempotency_keys() -> None:
 class Once:
     """Does a creating request at most once for each key of a caller."""
 
-    def __init__(
-        self,
-        request: Request,
-        session: Session,
-        caller: CurrentCaller,
-        key: Annotated[
-            str | None,
-            Header(
-                alias="Idempotency-Key",
-                min_length=1,
-                max_length=KEY_MAX,
-                description="repeat it to repeat the request safely",
-            ),
-        ] = None,
-    ) -> None:
+    def __init__(self, request: Request, session: AsyncSession, caller: Caller, key: str | None) -> None:
         self._request = request
         self._session = session
         self._identity = {"user": caller.user_id, "key": key}
@@ -115,4 +102,21 @@ class Once:
         return hashlib.sha256(request).digest()
 
 
-IdempotentOnce = Annotated[Once, Depends()]
+async def _once(
+    request: Request,
+    session: Session,
+    caller: CurrentCaller,
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=KEY_MAX,
+            description="repeat it to repeat the request safely",
+        ),
+    ] = None,
+) -> Once:
+    return Once(request, session, caller, key)
+
+
+IdempotentOnce = Annotated[Once, Depends(_once)]

@@ -1,20 +1,25 @@
 """Owns where verification keys come from: one configured key, or a key set fetched from a URL."""
 
 import asyncio
+import contextlib
+import http.client
+import json
 import time
 import urllib.request
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import jwt
 import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from chassis.errors import InvalidToken
-from chassis.settings import Algorithm, AuthSettings
+
+Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
 log = structlog.get_logger(__name__)
 
@@ -77,14 +82,11 @@ class KeySet:
         return self._fetched_at is None or self._clock() - self._fetched_at >= FETCH_COOLDOWN
 
     async def _fetch(self) -> None:
-        self._fetched_at = self._clock()
         try:
-            document = await asyncio.to_thread(_download, self._url)
-            keys = {key.key_id: (key.key, algorithms_for(key.key)) for key in jwt.PyJWKSet.from_json(document).keys}
-        except (OSError, ValueError, TypeError, jwt.PyJWTError) as error:
-            log.warning("the key set cannot be fetched; known keys stay valid", url=self._url, error=str(error))
-        else:
-            self._keys = keys
+            self._keys = _usable(json.loads(await asyncio.to_thread(_download, self._url)))
+        except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
+            log.warning("the key set cannot be fetched; known keys stay valid", url=self._url, error=repr(error))
+        self._fetched_at = self._clock()
 
 
 def _download(url: str) -> str:
@@ -93,6 +95,19 @@ def _download(url: str) -> str:
     if len(body) > FETCH_MAX_BYTES:
         raise ValueError(f"the key set is over {FETCH_MAX_BYTES} bytes")
     return body.decode()
+
+
+def _usable(document: Any) -> dict[str | None, tuple[Any, tuple[Algorithm, ...]]]:
+    """The keys of a set by their ids; what we cannot use may stand among them (RFC 7517 section 5)."""
+    members = document.get("keys") if isinstance(document, dict) else None
+    usable = {}
+    for member in members if isinstance(members, list) else []:
+        with contextlib.suppress(jwt.PyJWTError, ValueError, TypeError, AttributeError):
+            key = jwt.PyJWK(member)
+            usable[key.key_id] = key.key, algorithms_for(key.key)
+    if not usable:
+        raise ValueError("there is no key in it that can be used here")
+    return usable
 
 
 def algorithms_for(key: object) -> tuple[Algorithm, ...]:
@@ -107,16 +122,14 @@ def algorithms_for(key: object) -> tuple[Algorithm, ...]:
     raise ValueError("use an RSA, P-256 or Ed25519 public key")
 
 
-def keys_from(settings: AuthSettings) -> Keys:
-    """The source of keys that `settings` names.
+def read_public_key(pem: str) -> OneKey:
+    """The public key in `pem`.
 
     Raises:
-        ValueError: the configured public key cannot be read or is of a kind that is not supported.
+        ValueError: it cannot be read, or is of a kind that is not supported.
     """
-    if settings.secret is not None:
-        return OneKey(settings.secret, ("HS256",))
-    if settings.public_key is not None:
-        key = load_pem_public_key(settings.public_key.encode())
-        return OneKey(key, algorithms_for(key))
-    assert settings.jwks_url is not None, "AuthSettings has checked that one of the three is set"
-    return KeySet(settings.jwks_url)
+    try:
+        key = load_pem_public_key(pem.encode())
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
+    return OneKey(key, algorithms_for(key))

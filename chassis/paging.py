@@ -1,14 +1,14 @@
 """Owns cursors: where the next page of a list starts, as text that means nothing to the client."""
 
 import base64
-import binascii
 import json
 from typing import Annotated, Generic, TypeVar
 
 from fastapi import Query
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 
 from chassis.errors import BadRequest
+from chassis.fields import Storable
 
 PAGE = 50
 PAGE_MAX = 200
@@ -17,6 +17,8 @@ PAGE_MAX = 200
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="items a page")]
 Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before", max_length=512)]
 
+
+_KEY = TypeAdapter(tuple[Storable, ...])
 
 T = TypeVar("T")
 
@@ -42,9 +44,9 @@ def key_of(cursor: str | None, length: int) -> tuple[str, ...] | None:
     if cursor is None:
         return None
     try:
-        key = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
-        key = None
-    if not isinstance(key, list) or len(key) != length or not all(isinstance(part, str) for part in key):
+        key = _KEY.validate_json(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+    except ValueError:  # it is not base64, not JSON, or not a list of texts
+        key = ()
+    if len(key) != length:
         raise BadRequest("not a cursor: pass `next_cursor` of the page before, unchanged", field="cursor")
-    return tuple(key)
+    return key

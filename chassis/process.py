@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import os
 import signal
 import socket
 import sys
@@ -84,9 +86,13 @@ def main(start: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
 
 
 def listen(host: str, port: int, *, variable: str) -> socket.socket:
-    """A listening socket, or one clear line and exit code 1 if the port is taken."""
+    """A listening socket; or one clear line and exit code 1 if the port is taken, 2 if the host is not ours."""
     try:
         return socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
-        sys.stderr.write(f"{variable}: cannot listen on {host}:{port}: {error.strerror}; choose another port\n")
-        raise SystemExit(1) from None
+        if error.errno in {errno.EADDRINUSE, errno.EACCES}:
+            reason = os.strerror(error.errno)
+            sys.stderr.write(f"{variable}: cannot listen on {host}:{port}: {reason}; choose another port\n")
+            raise SystemExit(1) from None
+        sys.stderr.write(f"HOST: {host!r} must be an IPv4 address or a name of this machine, for example 127.0.0.1\n")
+        raise SystemExit(2) from None

@@ -131,9 +131,7 @@ class Relay:
                     await self._wait(POLL)
 
     async def _carry_batch(self, connection: AsyncConnection) -> Literal["more", "done", "failed"]:
-        async with connection.begin():
-            batch = await changes.unpublished(connection, limit=BATCH)
-            meanings = await self._meanings(connection, batch) if batch else []
+        batch, meanings = await self._read(connection)
         if not batch:
             return "done"
         messages = [message for meaning in meanings for message in meaning.messages]
@@ -150,18 +148,33 @@ class Relay:
             return "failed"
         return "more" if len(batch) == BATCH else "done"
 
-    async def _meanings(self, connection: AsyncConnection, batch: Sequence[Change]) -> Sequence[Meaning]:
-        """What the changes mean. If that fails for all at once, find the one that it fails for."""
+    async def _read(self, connection: AsyncConnection) -> tuple[Sequence[Change], Sequence[Meaning]]:
+        """The next changes and what they mean. If that fails for all at once, find the one that it fails for.
+
+        One transaction for both, since every round trip is waited for by whoever is to get the event; each of the
+        second attempts has its own, as a statement that failed has spoiled the first. A savepoint would cost four.
+        """
+        batch: Sequence[Change] = []
         try:
-            async with connection.begin_nested():
-                meanings = await self._interpret(connection, batch)
+            async with connection.begin():
+                batch = await changes.unpublished(connection, limit=BATCH)
+                meanings = await self._interpret(connection, batch) if batch else []
+        except Exception as error:
+            if not batch or is_unavailable(error):
+                raise
+            meanings = [await self._meaning(connection, change) for change in batch]
+        return batch, [self._checked(meaning) for meaning in meanings]
+
+    async def _meaning(self, connection: AsyncConnection, change: Change) -> Meaning:
+        """What one change means."""
+        try:
+            async with connection.begin():
+                [meaning] = await self._interpret(connection, [change])
         except Exception as error:
             if is_unavailable(error):
                 raise
-            if len(batch) == 1:
-                return [Meaning(batch[0], error=f"{type(error).__name__}: {error}")]
-            return [meaning for change in batch for meaning in await self._meanings(connection, [change])]
-        return [self._checked(meaning) for meaning in meanings]
+            return Meaning(change, error=f"{type(error).__name__}: {error}")
+        return meaning
 
     def _checked(self, meaning: Meaning) -> Meaning:
         for message in meaning.messages:

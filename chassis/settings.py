@@ -4,18 +4,20 @@ import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-Algorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+from chassis.keys import read_public_key
+
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
 class LogSettings(BaseSettings):
     """`LOG_*`."""
 
-    model_config = SettingsConfigDict(env_prefix="LOG_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="LOG_", extra="ignore", env_ignore_empty=True)
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     format: Literal["auto", "console", "json"] = Field(
@@ -26,7 +28,7 @@ class LogSettings(BaseSettings):
 class AuthSettings(BaseSettings):
     """`AUTH_*`: exactly one of a shared secret, a public key and a key set URL."""
 
-    model_config = SettingsConfigDict(env_prefix="AUTH_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="AUTH_", extra="ignore", env_ignore_empty=True)
 
     secret: str | None = Field(None, min_length=32, description="HS256; at least 32 characters (RFC 7518, 3.2)")
     public_key: str | None = Field(None, description="RS256, ES256 or EdDSA: PEM, or the path of a PEM file")
@@ -38,13 +40,17 @@ class AuthSettings(BaseSettings):
 
     @field_validator("public_key")
     @classmethod
-    def _read_key_file(cls, value: str | None) -> str | None:
-        if value is None or value.lstrip().startswith("-----BEGIN"):
-            return value
-        path = Path(value)
-        if not path.is_file():
-            raise ValueError("must be a PEM public key or the path of a file that holds one")
-        return path.read_text()
+    def _read_key(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            pem = value if value.lstrip().startswith("-----BEGIN") else Path(value).read_text()
+            read_public_key(pem)
+        except (OSError, ValueError):
+            raise ValueError(
+                "must be an RSA, P-256 or Ed25519 public key as PEM, or the path of a file that holds one"
+            ) from None
+        return pem
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
@@ -62,7 +68,7 @@ class AuthSettings(BaseSettings):
 class BusSettings(BaseSettings):
     """`NATS_*`."""
 
-    model_config = SettingsConfigDict(env_prefix="NATS_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="NATS_", extra="ignore", env_ignore_empty=True)
 
     url: CommaSeparated = Field(("nats://127.0.0.1:4222",), description="comma-separated")
     replicas: int = Field(1, ge=1, le=5, description="copies of the streams: 1 alone, 3 in a cluster")
@@ -75,26 +81,41 @@ class BusSettings(BaseSettings):
     @field_validator("url")
     @classmethod
     def _check(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for url in value:
-            if not url.startswith(("nats://", "tls://")):
-                raise ValueError(f"{url!r} must start with nats:// or tls://")
+        if not all(_is_nats_url(url) for url in value):
+            raise ValueError("must be nats://host:port or tls://host:port, or several with commas between them")
         return value
 
 
+def _is_nats_url(value: str) -> bool:
+    try:
+        url = urlsplit(value)
+        return url.scheme in {"nats", "tls"} and bool(url.hostname) and url.port != 0  # reading a port checks it
+    except ValueError:
+        return False
+
+
+DATABASE_URL_SHAPE = "postgresql+asyncpg://user:password@host:5432/database"
+
+_DATABASE_URL = re.compile(
+    r"postgresql\+asyncpg://([^:/]*(:[^@]*)?@)?(\[[^/?]+\]|[^/:?]+)?(:\d*)?(/[^?]*)?(\?.*)?", re.ASCII
+)
+"""What SQLAlchemy reads; the gateway reads settings too, and has no use for SQLAlchemy itself."""
+
+
 def _database_url(value: str) -> str:
-    if not value.startswith("postgresql+asyncpg://"):
-        raise ValueError("must look like postgresql+asyncpg://user:password@host:5432/database")
+    if not _DATABASE_URL.fullmatch(value):
+        raise ValueError(f"must look like {DATABASE_URL_SHAPE}")
     return value
 
 
-DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+DatabaseUrl = Annotated[str, Field(description=DATABASE_URL_SHAPE), AfterValidator(_database_url)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
 class EdgeSettings(BaseSettings):
     """Where a service listens, and whose pages may talk to it."""
 
-    model_config = SettingsConfigDict(extra="ignore")
+    model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
 
     host: str = "127.0.0.1"
     allowed_origins: CommaSeparated = Field((), description="comma-separated, for example https://tandem.example")
@@ -134,8 +155,15 @@ def load(settings: type[S]) -> S:
             variable = f"{prefix}{where}".upper() if where else ""
             given = f" (given: {mistake['input']!r})" if where and not _secret(variable) else ""
             message = mistake["msg"].removeprefix("Value error, ")
+            if mistake["type"] == "missing":
+                message, given = f"must be set ({_description(settings, where)})", ""
             sys.stderr.write(f"{f'{variable}: ' if variable else ''}{message}{given}\n")
         raise SystemExit(2) from None
+
+
+def _description(settings: type[BaseSettings], where: str) -> str:
+    fields = settings.model_fields.items()
+    return next(field.description or name for name, field in fields if where in {name, field.validation_alias})
 
 
 def _secret(variable: str) -> bool:

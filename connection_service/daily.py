@@ -36,20 +36,21 @@ async def suggestions(
     session: AsyncSession, user: str, catalogue: Catalogue, *, cursor: str | None, limit: int, now: dt.datetime
 ) -> Page[events.DailyConnection]:
     """What `user` could answer now: open questions, today's among them, the latest first."""
+    before = _before(cursor)
     partnership = await queries.partnership_of(session, user)
     if partnership is None:
         return Page(items=[])
     await _connection_today(session, partnership, catalogue, now)
-    rows = await queries.unanswered(session, user, partnership.id, before=_before(cursor), limit=limit + 1)
+    rows = await queries.unanswered(session, user, partnership.id, before=before, limit=limit + 1)
     return await _page(session, rows, limit)
 
 
 async def answer(session: AsyncSession, user: str, connection: UUID, text: str) -> events.Answer:
     """Record the answer of `user`. That it is published follows from the row."""
-    row = await queries.connection_of(session, user, connection)
-    if row is None:
+    partnership = await queries.hold_partnership_of(session, user, connection)
+    if partnership is None:
         raise UnknownConnection
-    if (await queries.hold_partnership(session, row.partnership_id)).ended_at is not None:
+    if partnership.ended_at is not None:
         raise PartnershipEnded
     created = await queries.create_answer(session, connection, user, text)
     if created is None:
@@ -62,14 +63,17 @@ async def _connection_today(
 ) -> models.DailyConnection:
     date = now.astimezone(ZoneInfo(partnership.time_zone)).date()
     row = await queries.connection_on(session, partnership.id, date)
-    if row is None:
-        question = next_question(catalogue, await queries.questions_used(session, partnership.id), partnership.id)
-        await queries.create_connection(
-            session, partnership.id, date, question_id=question, question=catalogue[question]
-        )
-        row = await queries.connection_on(session, partnership.id, date)
-    assert row is not None, "made above, by this request or by one at the same time"
-    return row
+    if row is not None:
+        return row
+    # One at a time: at midnight two requests that do not see each other's day would ask the same question on both.
+    await queries.hold_partnership(session, partnership.id)
+    row = await queries.connection_on(session, partnership.id, date)
+    if row is not None:
+        return row
+    question = next_question(catalogue, await queries.questions_used(session, partnership.id), partnership.id)
+    return await queries.create_connection(
+        session, partnership.id, date, question_id=question, question=catalogue[question]
+    )
 
 
 async def _with_answers(session: AsyncSession, rows: list[models.DailyConnection]) -> list[events.DailyConnection]:

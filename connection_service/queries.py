@@ -1,11 +1,15 @@
-"""Owns every SQL statement of this service. Nothing here decides, and nothing here commits."""
+"""Owns every SQL statement of this service. Nothing here decides, and nothing here commits.
+
+The statements that an answer waits for are constants: SQLAlchemy takes longer to put one together than PostgreSQL to
+execute it.
+"""
 
 import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, exists, select, tuple_, update
+from sqlalchemy import Row, and_, bindparam, exists, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
@@ -21,11 +25,9 @@ async def partnership_of(session: AsyncSession, user: str) -> Partnership | None
     )
 
 
-async def hold_partnership(session: AsyncSession, partnership: UUID) -> Partnership:
-    """The partnership, kept from ending until this transaction is over."""
-    return (
-        await session.scalars(select(Partnership).where(Partnership.id == partnership).with_for_update(read=True))
-    ).one()
+async def hold_partnership(session: AsyncSession, partnership: UUID) -> None:
+    """Keep the partnership from ending, and from anybody else who holds it, until this transaction is over."""
+    await session.execute(select(Partnership.id).where(Partnership.id == partnership).with_for_update())
 
 
 async def members_of(session: AsyncSession, partnership: UUID) -> list[str]:
@@ -48,7 +50,8 @@ async def create_partnership(
     partnership = Partnership(time_zone=time_zone, created_at=now)
     session.add(partnership)
     await session.flush()
-    session.add_all([Member(partnership_id=partnership.id, user_id=user) for user in members])
+    # In one order: two people who accept each other's code at once would otherwise wait for one another for ever.
+    session.add_all([Member(partnership_id=partnership.id, user_id=user) for user in sorted(members)])
     await session.flush()
     return partnership
 
@@ -92,22 +95,29 @@ async def connection_on(session: AsyncSession, partnership: UUID, date: dt.date)
 
 async def create_connection(
     session: AsyncSession, partnership: UUID, date: dt.date, *, question_id: str, question: str
-) -> None:
-    """Make the day's connection, unless another request has just made it."""
-    await session.execute(
-        insert(DailyConnection)
-        .values(partnership_id=partnership, date=date, question_id=question_id, question=question)
-        .on_conflict_do_nothing()
-    )
+) -> DailyConnection:
+    """Make the day's connection. Whoever calls this holds the partnership."""
+    row = DailyConnection(partnership_id=partnership, date=date, question_id=question_id, question=question)
+    session.add(row)
+    await session.flush()
+    return row
 
 
-def _of_member(user: str) -> Any:
+def _of_member(user: Any) -> Any:
     return exists().where(Member.partnership_id == DailyConnection.partnership_id, Member.user_id == user)
 
 
-async def connection_of(session: AsyncSession, user: str, connection: UUID) -> DailyConnection | None:
-    """The daily connection, if `user` is or was one of its two members."""
-    return await session.scalar(select(DailyConnection).where(DailyConnection.id == connection, _of_member(user)))
+_HOLD_PARTNERSHIP_OF = (
+    select(Partnership)
+    .join(DailyConnection, DailyConnection.partnership_id == Partnership.id)
+    .where(DailyConnection.id == bindparam("connection"), _of_member(bindparam("user")))
+    .with_for_update(read=True, of=Partnership)
+)
+
+
+async def hold_partnership_of(session: AsyncSession, user: str, connection: UUID) -> Partnership | None:
+    """The partnership of a daily connection, if `user` is or was in it; kept from ending, but not from others."""
+    return await session.scalar(_HOLD_PARTNERSHIP_OF, {"connection": connection, "user": user})
 
 
 async def history(
@@ -147,14 +157,17 @@ async def answers_to(session: AsyncSession, connections: Collection[UUID]) -> Se
     ).all()
 
 
+_CREATE_ANSWER = (
+    insert(Answer)
+    .values(connection_id=bindparam("connection"), author_id=bindparam("author"), text=bindparam("text"))
+    .on_conflict_do_nothing(index_elements=[Answer.connection_id, Answer.author_id])
+    .returning(Answer)
+)
+
+
 async def create_answer(session: AsyncSession, connection: UUID, author: str, text: str) -> Answer | None:
     """The new answer; None if there is one of this author already."""
-    return await session.scalar(
-        insert(Answer)
-        .values(connection_id=connection, author_id=author, text=text)
-        .on_conflict_do_nothing(index_elements=[Answer.connection_id, Answer.author_id])
-        .returning(Answer)
-    )
+    return await session.scalar(_CREATE_ANSWER, {"connection": connection, "author": author, "text": text})
 
 
 async def answer_of(session: AsyncSession, connection: UUID, author: str) -> Answer:
@@ -163,32 +176,36 @@ async def answer_of(session: AsyncSession, connection: UUID, author: str) -> Ans
     ).one()
 
 
+_ADDRESSEES = (
+    select(
+        DailyConnection.id,
+        DailyConnection.partnership_id,
+        DailyConnection.date,
+        DailyConnection.question,
+        Member.user_id,
+    )
+    .join(Member, Member.partnership_id == DailyConnection.partnership_id)
+    .where(DailyConnection.id.in_(bindparam("connections", expanding=True)))
+    .order_by(DailyConnection.id, Member.user_id)
+)
+
+
 async def addressees(
     connection: AsyncConnection, connections: Collection[UUID]
 ) -> Sequence[Row[UUID, UUID, dt.date, str, str]]:
     """Each of `connections` once for each of its members: `(id, partnership_id, date, question, user_id)`."""
-    rows = await connection.execute(
-        select(
-            DailyConnection.id,
-            DailyConnection.partnership_id,
-            DailyConnection.date,
-            DailyConnection.question,
-            Member.user_id,
-        )
-        .join(Member, Member.partnership_id == DailyConnection.partnership_id)
-        .where(DailyConnection.id.in_(connections))
-        .order_by(DailyConnection.id, Member.user_id)
-    )
-    return rows.all()
+    return (await connection.execute(_ADDRESSEES, {"connections": list(connections)})).all()
+
+
+_ANSWERS_GIVEN = (
+    select(Answer.id, Answer.connection_id, Answer.author_id, Answer.text, Answer.created_at)
+    .where(Answer.connection_id.in_(bindparam("connections", expanding=True)))
+    .order_by(Answer.id)
+)
 
 
 async def answers_given(
     connection: AsyncConnection, connections: Collection[UUID]
 ) -> Sequence[Row[UUID, UUID, str, str, dt.datetime]]:
     """All answers to `connections`, in the order in which they were given, with the fields of an answer."""
-    rows = await connection.execute(
-        select(Answer.id, Answer.connection_id, Answer.author_id, Answer.text, Answer.created_at)
-        .where(Answer.connection_id.in_(connections))
-        .order_by(Answer.id)
-    )
-    return rows.all()
+    return (await connection.execute(_ANSWERS_GIVEN, {"connections": list(connections)})).all()
