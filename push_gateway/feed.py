@@ -14,7 +14,8 @@ from push_gateway.messages import StoredEvent
 _SOURCES = tuple(source.encode() for source in SOURCES)
 
 HELD_MAX = 1_000
-"""Live messages held back during a read. Further ones are let go: the read finds them in the stream."""
+"""Live messages held back during a read. Of further ones only the newest of each source is kept: the others are found
+in the stream, because it shows that they are missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class Feed:
     """The feed of one user. It holds everything back until `place` says from where on it must be complete.
 
     Attributes:
-        start: everything up to this sequence counts as known, for every source.
+        start: everything up to this sequence is known, whatever its source.
         tail: the sequence of the last event delivered, 0 before the first.
         reading: whether what arrives is held back, because a read is under way or the feed has no place yet.
     """
@@ -47,7 +48,8 @@ class Feed:
     reading: bool = True
     _positions: dict[bytes, int] = field(default_factory=dict)
     _held: list[StoredEvent] = field(default_factory=list)
-    _let_go: bool = False
+    _newest: dict[bytes, StoredEvent] = field(default_factory=dict)
+    _suspected: bool = False
 
     @property
     def seq(self) -> int:
@@ -63,10 +65,7 @@ class Feed:
     def live(self, event: StoredEvent) -> Step:
         """A live message has arrived."""
         if self.reading:
-            if len(self._held) < HELD_MAX:
-                self._held.append(event)
-            else:
-                self._let_go = True
+            self._hold(event)
             return NOTHING
         position = self._position(event.source)
         if event.seq <= position:
@@ -76,43 +75,56 @@ class Feed:
             return Step((event,))
         self.reading = True
         self._held.append(event)
-        return Step(read_after=position)
+        return Step(read_after=self._whole_up_to())
 
     def suspect(self) -> Step:
         """Something may have been lost unseen: read what the stream has beyond what is known."""
         if self.reading:
-            self._let_go = True
+            self._suspected = True
             return NOTHING
         self.reading = True
-        return Step(read_after=min(self._position(source) for source in _SOURCES))
+        return Step(read_after=self._whole_up_to())
 
     def read(self, events: Iterable[StoredEvent], *, through: int, more: bool) -> Step:
-        """A read has brought `events`, complete up to `through`; `more` if the stream has further ones."""
+        """A read has brought `events`, all that there are up to `through`; `more` if the stream has further ones."""
         delivered = [event for event in events if event.seq > self._position(event.source)]
         for event in delivered:
             self._advance(event)
+        self.start = max(self.start, through)  # it began where everything is known, and has left nothing out
         if more:
             return Step(delivered, read_after=through)
         return self._go_on(delivered)
 
     def _go_on(self, delivered: list[StoredEvent]) -> Step:
         """Go on with what was held back. A gap that is still there is read again."""
-        held, self._held = self._held, []
-        let_go, self._let_go = self._let_go, False
+        held = [*self._held, *self._newest.values()]
+        self._held, self._newest = [], {}
         self.reading = False
         for index, event in enumerate(held):
             step = self.live(event)
             delivered += step.deliver
             if step.read_after is not None:
                 self._held += held[index + 1 :]
-                self._let_go = let_go
                 return Step(delivered, step.read_after)
-        if let_go:
+        if self._suspected:
+            self._suspected = False
             return Step(delivered, self.suspect().read_after)
         return Step(delivered)
 
+    def _hold(self, event: StoredEvent) -> None:
+        if len(self._held) < HELD_MAX:
+            self._held.append(event)
+            return
+        newest = self._newest.get(event.source)
+        if newest is None or event.seq > newest.seq:
+            self._newest[event.source] = event
+
+    def _whole_up_to(self) -> int:
+        """Where every read begins: a gap of one source may have a sister in the other that shows only later."""
+        return min(self._position(source) for source in _SOURCES)
+
     def _position(self, source: bytes) -> int:
-        return self._positions.get(source, self.start)
+        return max(self.start, self._positions.get(source, 0))
 
     def _advance(self, event: StoredEvent) -> None:
         self._positions[event.source] = event.seq

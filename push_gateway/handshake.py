@@ -8,6 +8,7 @@ from websockets.http11 import Request
 
 from contracts.frames import BEARER_PREFIX, SUBPROTOCOL
 from push_gateway.errors import NotAllowed, TokenRefused
+from push_gateway.messages import SEQUENCE_DIGITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,10 @@ def token_of(request: Request) -> str:
     for offered in offered_subprotocols(request):
         if offered.startswith(BEARER_PREFIX):
             return offered.removeprefix(BEARER_PREFIX)
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        return token.strip()
+    for value in request.headers.get_all("Authorization"):
+        scheme, _, token = value.partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return token.strip()
     raise TokenRefused(f"offer the subprotocols {SUBPROTOCOL!r} and '{BEARER_PREFIX}<token>'")
 
 
@@ -54,10 +56,6 @@ def cursor_of(request: Request) -> Cursor | None:
     to fetch its state anew, which is right in both cases."""
     query = parse_qs(urlsplit(request.path).query)
     epoch, since = query.get("epoch", [""])[0], query.get("since", [""])[0]
-    if not epoch or not (since.isascii() and since.isdigit() and len(since) <= SINCE_DIGITS):
+    if not epoch or not (since.isascii() and since.isdigit() and len(since) <= SEQUENCE_DIGITS):
         return None
     return Cursor(epoch, int(since))
-
-
-SINCE_DIGITS = 20
-"""Digits of a sequence at most: it has 64 bits."""

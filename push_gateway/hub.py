@@ -12,7 +12,7 @@ from contracts.subjects import UserId, push_filter
 from push_gateway import metrics
 from push_gateway.errors import Full
 from push_gateway.handshake import Cursor
-from push_gateway.live_feed import LiveFeed
+from push_gateway.live_feed import READ_AGAIN, LiveFeed
 from push_gateway.reader import Reader
 from push_gateway.session import Session
 from push_gateway.stream_state import StreamState, StreamWatch
@@ -55,6 +55,7 @@ class Hub:
         feed = self._feeds.get(session.user)
         if feed is None:
             feed = self._feeds[session.user] = LiveFeed(session.user, self._reader)
+        if feed.opened is None or _failed(feed.opened):
             feed.opened = asyncio.create_task(self._open(feed), name=f"open {session.user}")
         feed.sockets += 1
 
@@ -69,19 +70,14 @@ class Hub:
         assert feed.opened is not None, "set as soon as a feed is made"
         try:
             await asyncio.shield(feed.opened)
-            state = await self._watch.state() if cursor is not None else None
+            if cursor is not None and await self._has_all_behind(cursor):
+                await self._resume(session, feed, cursor)
+            else:
+                self._greet(session, feed.feed.seq, resumed=False)
+                joined = feed.try_join(session)
+                assert joined, "nothing was delivered since the position was read"
         except BusUnavailable as error:
             raise Full("the event stream cannot be reached; come back") from error
-        if cursor is not None and state is not None:
-            complete = _complete(cursor, state)
-            metrics.resumes.labels(str(complete).lower()).inc()
-            if complete:
-                await self._resume(session, feed, cursor)
-                return
-        self._greet(session, feed.feed.seq, resumed=False)
-        session.position = feed.feed.seq
-        joined = feed.try_join(session)
-        assert joined, "nothing was delivered since the position was read"
 
     async def leave(self, session: Session) -> None:
         """Forget a session that has entered. The last one of a user ends the feed."""
@@ -100,7 +96,7 @@ class Hub:
         await self._reader.start()
         while not self._epoch:
             try:
-                self._epoch = (await self._watch.state()).epoch
+                await self._look()
             except BusUnavailable as error:
                 log.warning("waiting for the stream", reason=str(error))
                 await asyncio.sleep(RETRY)
@@ -120,30 +116,47 @@ class Hub:
             feed.suspect()
 
     async def _open(self, feed: LiveFeed) -> None:
-        feed.subscription = await self._client.take(push_filter(feed.user), feed.arrived)
+        if not self._bus.connected:  # a subscription would wait for the connection, also when it was given up meanwhile
+            raise BusUnavailable("not connected to NATS")
+        if feed.subscription is None:
+            feed.subscription = await self._client.take(push_filter(feed.user), feed.arrived)
+        feed.follow(feed.feed.place((await self._look()).last))
+
+    async def _look(self) -> StreamState:
+        """Where the stream stands now. Its epoch is what sockets are told from then on."""
         state = await self._watch.state()
         self._epoch = state.epoch
-        feed.follow(feed.feed.place(state.last))
+        return state
+
+    async def _has_all_behind(self, cursor: Cursor) -> bool:
+        complete = _complete(cursor, await self._look())
+        metrics.resumes.labels(str(complete).lower()).inc()
+        return complete
 
     async def _resume(self, session: Session, feed: LiveFeed, cursor: Cursor) -> None:
-        session.position = cursor.since
         self._greet(session, cursor.since, resumed=True)
         while True:
             batch = await feed.read(session.position)
-            await session.replay(event.frame for event in batch.events)
+            await session.replay(batch.events)
             session.position = batch.through
             if not batch.more and feed.try_join(session):
                 break
-        state = await self._watch.state()
-        if not _complete(cursor, state):
+            if not batch.events:  # the feed is beyond what this replica has, or what it has delivered is there no more
+                if not _complete(cursor, await self._look()):
+                    session.position = feed.feed.seq
+                await asyncio.sleep(READ_AGAIN)
+        if not _complete(cursor, await self._look()):
             session.write(frames.resync(feed.position_of(session), "what you missed was no longer complete"))
 
     def _greet(self, session: Session, seq: int, *, resumed: bool) -> None:
-        session.write(
-            frames.hello(seq, user=session.user, epoch=self._epoch, resumed=resumed, heartbeat=self._heartbeat)
-        )
+        hello = frames.hello(seq, user=session.user, epoch=self._epoch, resumed=resumed, heartbeat=self._heartbeat)
+        session.greet(hello, seq)
 
 
 def _complete(cursor: Cursor, state: StreamState) -> bool:
     """Whether the stream still holds everything behind the cursor."""
     return cursor.epoch == state.epoch and cursor.since <= state.last and state.first <= cursor.since + 1
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)

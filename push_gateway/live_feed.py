@@ -40,7 +40,7 @@ class LiveFeed:
         self._reading: asyncio.Task[None] | None = None
         self._sessions: list[Session] = []
         self._connections: list[ServerConnection] = []
-        self._ahead: list[Session] = []
+        self._joined_at = 0
 
     def arrived(self, subject: bytes, headers: bytes | None, body: bytes) -> None:
         """A live message has arrived."""
@@ -54,8 +54,7 @@ class LiveFeed:
 
     def suspect(self) -> None:
         """Something may have been lost unseen."""
-        if not self.feed.reading:
-            self.follow(self.feed.suspect())
+        self.follow(self.feed.suspect())
 
     def follow(self, step: Step) -> None:
         """Do what the feed says."""
@@ -69,11 +68,9 @@ class LiveFeed:
         """Let a session that has everything up to its position take part, unless the feed is beyond that already."""
         if session.position < self.feed.tail:
             return False
-        if session.position > self.feed.seq:
-            self._ahead.append(session)
-        else:
-            self._sessions.append(session)
-            self._connections.append(session.connection)
+        self._sessions.append(session)
+        self._connections.append(session.connection)
+        self._joined_at = max(self._joined_at, session.position)
         return True
 
     def leave(self, session: Session) -> None:
@@ -81,8 +78,6 @@ class LiveFeed:
         if session in self._sessions:
             index = self._sessions.index(session)
             del self._sessions[index], self._connections[index]
-        elif session in self._ahead:
-            self._ahead.remove(session)
 
     def position_of(self, session: Session) -> int:
         """Up to where the client has everything."""
@@ -96,16 +91,11 @@ class LiveFeed:
 
     def _deliver(self, events: Iterable[StoredEvent]) -> None:
         for event in events:
-            broadcast(self._connections, event.frame, text=True)
-            metrics.frames.inc(len(self._connections))
-            for session in self._ahead:
-                if event.seq > session.position:
-                    session.write(event.frame)
-        caught_up = [session for session in self._ahead if session.position <= self.feed.tail]
-        for session in caught_up:
-            self._ahead.remove(session)
-            self._sessions.append(session)
-            self._connections.append(session.connection)
+            connections = self._connections
+            if event.seq <= self._joined_at:  # some have it: they were sent it before they joined, or came after it
+                connections = [session.connection for session in self._sessions if session.position < event.seq]
+            broadcast(connections, event.frame, text=True)
+            metrics.frames.inc(len(connections))
         for session in [session for session in self._sessions if session.reads_too_slowly]:
             self.leave(session)
             session.end(ReadsTooSlowly("you read too slowly; resume"))
@@ -127,6 +117,6 @@ class LiveFeed:
             self._deliver(step.deliver)
             if step.read_after is None:
                 return
-            if not step.deliver:  # the gap is still there: this replica does not have the message yet
+            if step.read_after == after:  # nothing new, and still a gap: this replica does not have the message yet
                 await asyncio.sleep(READ_AGAIN)
             after = step.read_after

@@ -9,6 +9,9 @@ from contracts import frames
 
 _VERSION = b"NATS/1.0"
 
+SEQUENCE_DIGITS = 20
+"""Digits of a sequence at most: it has 64 bits."""
+
 
 class Malformed(ValueError):
     """The message does not look like an event: something other than our relays has published it."""
@@ -43,8 +46,8 @@ def header(headers: bytes, name: bytes) -> bytes | None:
 
 def status(headers: bytes) -> int | None:
     """The status in the first line of the headers; None if the message carries an event."""
-    code = headers[len(_VERSION) : len(_VERSION) + 4].strip()
-    return int(code) if code else None
+    code = headers[len(_VERSION) : headers.index(b"\r\n")].split()[:1]
+    return int(code[0]) if code else None
 
 
 def live_event(subject: bytes, headers: bytes | None, body: bytes) -> StoredEvent:
@@ -77,7 +80,7 @@ def read_event(headers: bytes, body: bytes) -> StoredEvent:
 
 def _number(headers: bytes, name: bytes) -> int:
     value = header(headers, name)
-    if value is None or not value.isdigit():
+    if value is None or not value.isdigit() or len(value) > SEQUENCE_DIGITS:
         raise Malformed(f"the header {name.decode()} is {value!r}, not a number")
     return int(value)
 

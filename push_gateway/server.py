@@ -1,7 +1,6 @@
 """Owns the port: WebSocket handshakes and the few plain HTTP answers, and letting everybody go at the end."""
 
 import asyncio
-import functools
 import http
 import random
 import socket
@@ -13,7 +12,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
@@ -22,10 +20,11 @@ from chassis.errors import InvalidToken
 from contracts.frames import PATH, SUBPROTOCOL
 from contracts.subjects import InvalidUserId, user_id
 from push_gateway import metrics
-from push_gateway.errors import BadFrame, Draining, Full, NotAllowed, Refusal, TokenRefused, TooMany
+from push_gateway.connection import CLOSE_TIMEOUT, PushConnection
+from push_gateway.errors import Draining, Full, NotAllowed, Refusal, TokenRefused, TooMany
 from push_gateway.handshake import check_origin, cursor_of, token_of
 from push_gateway.hub import Hub
-from push_gateway.session import Session, close_soon
+from push_gateway.session import Session
 from push_gateway.settings import Settings
 from push_gateway.ticker import Ticker
 
@@ -34,14 +33,8 @@ log = structlog.get_logger(__name__)
 OPEN_TIMEOUT = 10.0
 """Seconds for the opening handshake: a client on a bad mobile line takes 2 or 3."""
 
-CLOSE_TIMEOUT = 2.0
-"""Seconds for the closing handshake; then the connection is cut."""
-
 INBOUND_MAX = 4 * 1024
 """Bytes of a message from the client: a token is at most 2 KiB in practice."""
-
-USER_TIMEOUT = 60_000
-"""Milliseconds after which the kernel gives up on a peer that acknowledges nothing; heartbeats keep it busy."""
 
 RETRY_AFTER = 30
 """Seconds that a user with too many sockets is asked to wait."""
@@ -80,6 +73,7 @@ class PushServer:
             sock=self._listener,
             process_request=self._process_request,
             select_subprotocol=_select_subprotocol,
+            create_connection=PushConnection,
             compression=None,
             open_timeout=OPEN_TIMEOUT,
             close_timeout=CLOSE_TIMEOUT,
@@ -101,7 +95,7 @@ class PushServer:
             await asyncio.sleep(pause)
 
     def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
-        match urlsplit(request.path).path:
+        match _path_of(request):
             case path if path == PATH:
                 return None
             case "/healthz":
@@ -116,11 +110,11 @@ class PushServer:
 
     async def _handle(self, connection: ServerConnection) -> None:
         """The life of one socket."""
-        _prepare(connection)
+        assert isinstance(connection, PushConnection), "made by create_connection"
         try:
             session = await self._admit(connection)
         except Refusal as refusal:
-            close_soon(connection, refusal)
+            connection.refuse(refusal)
             await connection.wait_closed()
             return
         self._hub.enter(session)
@@ -152,21 +146,21 @@ class PushServer:
             log.exception("a socket could not join", user=session.user)
             session.end(Full("something went wrong here; come back"))
 
-    async def _admit(self, connection: ServerConnection) -> Session:
+    async def _admit(self, connection: PushConnection) -> Session:
         """Raises:
         Refusal: this client may not have a socket, or not now.
         """
         assert connection.request is not None, "the handshake is over"
-        if self._draining:
-            raise Draining("the gateway is being restarted; come back")
-        if len(self._sessions) >= self._settings.max_sockets:
-            raise Full("the gateway is full; come back")
         check_origin(connection.request, self._settings.allowed_origins)
         claims = await self._check(token_of(connection.request))
         try:
             user = user_id(claims.subject)
         except InvalidUserId as error:
             raise NotAllowed(str(error)) from error
+        if self._draining:  # from here on nothing is waited for: what is found out now holds until it is counted
+            raise Draining("the gateway is being restarted; come back")
+        if len(self._sessions) >= self._settings.max_sockets:
+            raise Full("the gateway is full; come back")
         if self._hub.sockets_of(user) >= self._settings.max_sockets_per_user:
             raise TooMany("you have too many sockets open", retry_after=RETRY_AFTER)
         return Session(connection, user, claims, self._check)
@@ -183,14 +177,8 @@ def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> 
     return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
 
 
-def _prepare(connection: ServerConnection) -> None:
-    """Settings of a connection that `websockets` has no arguments for."""
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        peer: socket.socket = connection.transport.get_extra_info("socket")
-        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
-    connection.protocol.fail = functools.partial(_fail, connection.protocol.fail)  # type: ignore[method-assign]
-
-
-def _fail(fail: Callable[[int, str], None], code: int, reason: str = "") -> None:
-    """A message that is too large breaks our protocol like any other that is not an operation."""
-    fail(BadFrame.code if code == CloseCode.MESSAGE_TOO_BIG else code, reason)
+def _path_of(request: Request) -> str:
+    try:
+        return urlsplit(request.path).path
+    except ValueError:  # what looks like a host in it is none
+        return ""

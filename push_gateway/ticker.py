@@ -52,7 +52,8 @@ class Ticker:
         """One look at the clock."""
         self._ticks += 1
         for session in self._slots[self._ticks % len(self._slots)]:
-            session.write(frames.heartbeat(self._position_of(session)))
+            if session.greeted:
+                session.write(frames.heartbeat(self._position_of(session)))
         now = int(self._clock())
         for second in range(self._looked_at, now + 1):
             for session in self._due.pop(second, ()):
