@@ -19,10 +19,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Compares what a database says was published with what the stream holds."""
+    """Compares what a database says was published with what the stream holds.
+
+    Attributes:
+        subjects: a filter for all that this database's changes are published to.
+    """
 
     stream: Stream
     interpret: Interpret
+    subjects: str
 
     async def run(self, connection: AsyncConnection) -> bool:
         """Look at the latest published change. If the stream has lost it, begin a new epoch and have everything that
@@ -41,6 +46,19 @@ class Audit:
         log.error("the stream has lost events", changes=again, after_sequence=boundary, epoch=epoch)
         return True
 
+    async def stored(self, connection: AsyncConnection) -> dict[str, int]:
+        """The messages, by id, that may be in the stream without being marked: those behind the last marked ones.
+
+        Raises:
+            BusUnavailable: the stream cannot be asked.
+        """
+        found: dict[str, int] = {}
+        seq = await changes.published_before_latest(connection)
+        while (message := await self.stream.next_message(self.subjects, after=seq)) is not None:
+            seq = message.seq
+            found[message.id] = message.seq
+        return found
+
     async def _last_intact(self, connection: AsyncConnection, *, below: int) -> int:
         """The highest recorded sequence whose change the stream still holds; 0 if it holds none."""
         intact, lost = 0, below
@@ -56,7 +74,7 @@ class Audit:
         """Whether the stream has the change's message where it was recorded, or is past the time of keeping it."""
         async with connection.begin():
             (meaning,) = await self.interpret(connection, [change])
-        stored = await self.stream.message_id(seq)
+        stored = await self.stream.message(seq)
         if stored is None:
             return await self.stream.is_trimmed(seq)
-        return stored in {message.id for message in meaning.messages}
+        return stored.id in {message.id for message in meaning.messages}

@@ -9,6 +9,8 @@ import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from chassis.errors import BusUnavailable
+
 log = structlog.get_logger(__name__)
 
 PING_INTERVAL = 10
@@ -27,7 +29,7 @@ class Bus:
     """One connection to NATS.
 
     `client` may be handed in to use a subclass. Callbacks registered with `on_reconnect` run after each new
-    connection but the first; `on_error` gets what nats-py reports outside of any call (a slow consumer, say).
+    connection but the first.
     """
 
     def __init__(self, urls: tuple[str, ...], *, name: str, client: Client | None = None) -> None:
@@ -35,8 +37,8 @@ class Bus:
         self.client = client if client is not None else Client()
         self._urls = urls
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
-        self._on_error: list[Callable[[Exception], Awaitable[None]]] = []
         self._connected = asyncio.Event()
+        self._closed = asyncio.Event()
 
     @property
     def connected(self) -> bool:
@@ -51,11 +53,12 @@ class Bus:
     def on_reconnect(self, call: Callable[[], Awaitable[None]]) -> None:
         self._on_reconnect.append(call)
 
-    def on_error(self, call: Callable[[Exception], Awaitable[None]]) -> None:
-        self._on_error.append(call)
-
     async def run(self) -> None:
-        """Connect, trying for ever, and hold the connection until cancelled."""
+        """Connect, trying for ever, and hold the connection until cancelled.
+
+        Raises:
+            BusUnavailable: nats-py has given up, as it does when the server complains of something but a lost client.
+        """
         try:
             await self.client.connect(
                 list(self._urls),
@@ -63,6 +66,7 @@ class Bus:
                 error_cb=self._errored,
                 disconnected_cb=self._disconnected,
                 reconnected_cb=self._reconnected,
+                closed_cb=self._gave_up,
                 connect_timeout=CONNECT_TIMEOUT,
                 reconnect_time_wait=RECONNECT_WAIT,  # type: ignore[arg-type] # it is slept for; a fraction is fine
                 max_reconnect_attempts=-1,
@@ -71,7 +75,8 @@ class Bus:
             )
             self._connected.set()
             log.info("connected to NATS", server=self._server())
-            await asyncio.Event().wait()
+            await self._closed.wait()
+            raise BusUnavailable(f"the connection was closed for good: {self.client.last_error!r}")
         finally:
             self._connected.clear()
             with contextlib.suppress(nats.errors.Error, OSError):
@@ -92,11 +97,12 @@ class Bus:
 
     async def _errored(self, error: Exception) -> None:
         log.warning("NATS", error=repr(error))
-        for call in self._on_error:
-            await call(error)
 
     async def _disconnected(self) -> None:
         log.warning("disconnected from NATS")
+
+    async def _gave_up(self) -> None:
+        self._closed.set()
 
     async def _reconnected(self) -> None:
         log.info("reconnected to NATS", server=self._server())

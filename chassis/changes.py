@@ -14,7 +14,12 @@ from chassis.publisher import Message
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One captured row change. `row` is the row after it, or the last one in case of a delete."""
+    """One captured row change.
+
+    Attributes:
+        row: the row after it, or the last one in case of a delete.
+        again: it was published before, and the stream has lost it.
+    """
 
     id: int
     event_id: UUID
@@ -22,6 +27,7 @@ class Change:
     op: str
     row: dict[str, Any]
     at: dt.datetime
+    again: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ def meaning_of(change: Change, interpret: Callable[[Change], Sequence[Message]])
 
 
 _UNPUBLISHED = text(
-    "SELECT id, event_id, table_name, op, row, at FROM changes WHERE seq IS NULL ORDER BY id LIMIT :limit"
+    "SELECT id, event_id, table_name, op, row, at, again FROM changes WHERE seq IS NULL ORDER BY id LIMIT :limit"
 )
 
 _MARK = text(
@@ -68,12 +74,16 @@ _FORGET = text(
 )
 
 _LATEST = text(
-    "SELECT id, event_id, table_name, op, row, at, seq FROM"
+    "SELECT id, event_id, table_name, op, row, at, again, seq FROM"
     " (SELECT * FROM changes WHERE seq > 0 ORDER BY id DESC LIMIT 1000) AS recent ORDER BY seq DESC LIMIT 1"
 )
 
+_BEFORE_LATEST = text(
+    "SELECT coalesce(min(seq), 0) FROM (SELECT seq FROM changes WHERE seq > 0 ORDER BY id DESC LIMIT 1000) AS recent"
+)
+
 _BETWEEN = text(
-    "SELECT id, event_id, table_name, op, row, at, seq FROM changes WHERE seq > :low AND seq < :high"
+    "SELECT id, event_id, table_name, op, row, at, again, seq FROM changes WHERE seq > :low AND seq < :high"
     " ORDER BY seq LIMIT 1 OFFSET (SELECT count(*) / 2 FROM changes WHERE seq > :low AND seq < :high)"
 )
 
@@ -107,6 +117,12 @@ async def published_latest(connection: AsyncConnection) -> tuple[Change, int] | 
     async with connection.begin():
         row = (await connection.execute(_LATEST)).one_or_none()
     return (Change(*row[:-1]), row[-1]) if row is not None else None
+
+
+async def published_before_latest(connection: AsyncConnection) -> int:
+    """A sequence behind which stands whatever was published together with the latest published changes, or later."""
+    async with connection.begin():
+        return await connection.scalar(_BEFORE_LATEST) or 0
 
 
 async def published_between(connection: AsyncConnection, low: int, high: int) -> tuple[Change, int] | None:

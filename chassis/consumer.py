@@ -36,8 +36,9 @@ SILENCE = 3 * HEARTBEAT
 REASON_MAX = 500
 """Characters of an error kept with a dead letter."""
 
-ACK_WAIT = 30.0
-"""Seconds after which an unacknowledged message is given to another process: a batch takes milliseconds."""
+ACK_WAIT = 5.0
+"""Seconds after which an unacknowledged message is given to another process: what a user waits after one was killed.
+A batch takes milliseconds; one that takes longer is handled twice, which changes nothing."""
 
 DELAYS = (1.0, 5.0, 30.0, 120.0)
 """Seconds before each further attempt; after the last one the message goes to the dead letters."""
@@ -68,6 +69,7 @@ class Consumer:
         dead_letter_subject: str,
         handle: Handle,
         ready: Callable[[], Awaitable[None]],
+        delays: Sequence[float] = DELAYS,
     ) -> None:
         self._bus = stream.bus
         self._stream = stream
@@ -83,6 +85,7 @@ class Consumer:
         self._dead_letter_subject = dead_letter_subject
         self._handle = handle
         self._ready = ready
+        self._delays = delays
 
     async def run(self) -> None:
         """Consume until cancelled."""
@@ -102,12 +105,13 @@ class Consumer:
         inbox = self._bus.client.new_inbox()
         subscription = await self._bus.client.subscribe(inbox)
         asked_for = 0
+        batch: list[Msg] = []
         try:
             while True:
                 if asked_for <= 0:
                     await self._ask(inbox)
                     asked_for = BATCH
-                batch: list[Msg] = []
+                batch = []
                 arrived = await _arrived(subscription)
                 if not arrived:  # not even a heartbeat: the request was lost, with its connection or its server
                     asked_for = 0
@@ -126,28 +130,28 @@ class Consumer:
                     await self._process(batch)
         finally:
             if self._bus.connected:
-                await subscription.unsubscribe()
+                await _give_back(subscription, batch)
 
     async def _ask(self, inbox: str) -> None:
         request = {"batch": BATCH, "expires": int(PULL_EXPIRES * 1e9), "idle_heartbeat": int(HEARTBEAT * 1e9)}
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream.name}.{self._config.durable_name}"
         await self._bus.client.publish(subject, json.dumps(request).encode(), reply=inbox)
 
-    async def _process(self, batch: Sequence[Msg]) -> None:
-        """Handle a batch in one go; if that fails, find the message that it fails for."""
+    async def _process(self, batch: Sequence[Msg], waiting: Sequence[Msg] = ()) -> None:
+        """Handle a batch in one go; if that fails, find the message that it fails for. `waiting` come after it."""
         try:
-            await self._handle_when_possible(batch)
+            await self._handle_when_possible(batch, waiting)
         except Exception as error:  # noqa: BLE001 - one message must not stop what is behind it
             if len(batch) == 1:
                 await self._failed(batch[0], error)
             else:
-                for message in batch:
-                    await self._process([message])
+                for number, message in enumerate(batch, start=1):
+                    await self._process([message], waiting=batch[number:])
         else:
             for message in batch:
                 await message.ack()
 
-    async def _handle_when_possible(self, batch: Sequence[Msg]) -> None:
+    async def _handle_when_possible(self, batch: Sequence[Msg], waiting: Sequence[Msg]) -> None:
         """Handle a batch, waiting while the database is away: that is no fault of the messages."""
         while True:
             try:
@@ -156,23 +160,24 @@ class Consumer:
                 if not is_unavailable(error):
                     raise
                 log.warning("the database is away; the consumer waits", error=str(error))
-            for message in batch:
+            for message in (*batch, *waiting):
                 await message.in_progress()
             await asyncio.sleep(RETRY)
 
     async def _failed(self, message: Msg, error: Exception) -> None:
         attempt = message.metadata.num_delivered
         reason = f"{type(error).__name__}: {error}"
-        if not isinstance(error, Undeliverable) and attempt <= len(DELAYS):
+        if not isinstance(error, Undeliverable) and attempt <= len(self._delays):
             log.warning("a message failed and will be tried again", attempt=attempt, error=reason)
-            await message.nak(delay=DELAYS[attempt - 1])
+            await message.nak(delay=self._delays[attempt - 1])
             return
-        sequence = message.metadata.sequence.stream
+        sequence, stored_at = message.metadata.sequence.stream, message.metadata.timestamp.timestamp()
         log.error("a message goes to the dead letters", sequence=sequence, attempt=attempt, error=reason)
         headers = {
             **{name: value for name, value in (message.headers or {}).items() if not name.startswith("Nats-")},
-            "Nats-Msg-Id": f"{self._config.durable_name}:{sequence}",
-            "Dead-Letter-Reason": quote(reason[:REASON_MAX], safe=" :/,'()"),
+            # A stream that was made anew counts from 1 again.
+            "Nats-Msg-Id": f"{self._config.durable_name}:{sequence}:{stored_at}",
+            "Dead-Letter-Reason": quote(reason[:REASON_MAX], safe=" :/,'()", errors="backslashreplace"),
             "Dead-Letter-Subject": message.subject,
             "Dead-Letter-Sequence": str(sequence),
         }
@@ -191,6 +196,15 @@ async def _arrived(subscription: Subscription) -> list[Msg]:
     while subscription.pending_msgs:
         messages.append(await subscription.next_msg())
     return messages
+
+
+async def _give_back(subscription: Subscription, batch: Sequence[Msg]) -> None:
+    """Let go of a subscription, and let another process have at once what has not been handled."""
+    waiting = [await subscription.next_msg() for _ in range(subscription.pending_msgs)]
+    await subscription.unsubscribe()
+    for message in (*batch, *waiting):
+        if _status(message) is None and not message.is_acked:
+            await message.nak()
 
 
 def _status(message: Msg) -> str | None:

@@ -28,10 +28,13 @@ def configure(settings: LogSettings, *, service: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    # Without the values of local variables, which hold secrets, and which both renderers may otherwise show.
+    without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    plain = structlog.dev.plain_traceback
     ending: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [structlog.processors.ExceptionRenderer(without_locals), structlog.processors.JSONRenderer()]
         if as_json
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -47,7 +50,5 @@ def configure(settings: LogSettings, *, service: str) -> None:
         logger = logging.getLogger(noisy)
         logger.handlers = []
         logger.propagate = True
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # a line a request is the edge's business
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    logging.getLogger("websockets.server").setLevel(logging.WARNING)
+        logger.setLevel(max(logging.WARNING, root.level))  # a line a request is the edge's business
     structlog.contextvars.bind_contextvars(service=service)

@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import nats.errors
@@ -38,6 +39,14 @@ class Shape(Protocol):
     def duplicate_window(self) -> dt.timedelta: ...
     @property
     def republish(self) -> tuple[str, str] | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a message stands, and the id by which the stream knows a copy of it; empty if it has none."""
+
+    seq: int
+    id: str
 
 
 class Stream:
@@ -108,19 +117,31 @@ class Stream:
             raise BusUnavailable(f"the stream {self.name} cannot be given a new epoch: {error!r}") from error
         return epoch
 
-    async def message_id(self, seq: int) -> str | None:
-        """The id of the message at a sequence, as its leader has it; None if there is none.
+    async def message(self, seq: int) -> Stored | None:
+        """The message at a sequence, as its leader has it; None if there is none.
 
         Raises:
             BusUnavailable: nobody answered in time.
         """
+        return await self._get(seq=seq)
+
+    async def next_message(self, subjects: str, *, after: int) -> Stored | None:
+        """The first message of a subject or filter behind a sequence, as its leader has it; None if there is none.
+
+        Raises:
+            BusUnavailable: nobody answered in time.
+        """
+        return await self._get(seq=after + 1, subject=subjects, next=True)
+
+    async def _get(self, **which: Any) -> Stored | None:
         try:
-            message = await self.bus.jetstream.get_msg(self.name, seq)
+            message = await self.bus.jetstream.get_msg(self.name, **which)
         except NotFoundError:
             return None
         except (APIError, nats.errors.Error, TimeoutError) as error:
             raise BusUnavailable(f"the stream {self.name} cannot be read: {error!r}") from error
-        return (message.headers or {}).get("Nats-Msg-Id")
+        assert message.seq is not None, "the server says where it stands"
+        return Stored(message.seq, (message.headers or {}).get("Nats-Msg-Id", ""))
 
     async def is_trimmed(self, seq: int) -> bool:
         """Whether a sequence is before its first message, as after the time of keeping it or a purge.

@@ -21,7 +21,7 @@ from connection_service.api import router
 from connection_service.questions import load_catalogue
 from connection_service.settings import Settings
 from contracts import streams
-from contracts.subjects import relay_nudge, user_id
+from contracts.subjects import relay_nudge, source_filter, user_id
 
 NAME = "connection_service"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -61,6 +61,7 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
         Stream(bus, streams.EVENTS, replicas=nats.replicas),
         revision=revision,
         nudge=relay_nudge("connection"),
+        subjects=source_filter("connection"),
         interpret=changes.interpret,
     )
     database.after_commit(relay.wake)

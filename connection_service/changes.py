@@ -55,5 +55,6 @@ def _message(change: Change, member: str, data: events.ConnectionAnswerCreated) 
         id=str(uuid5(change.event_id, member)),  # two events of one change need two ids
         user=user,
         time=change.at,
+        republished=change.again,
     )
     return Message(event.id, event_subject(user, "connection"), event.headers(), event.body)

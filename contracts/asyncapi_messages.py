@@ -1,6 +1,6 @@
 """Owns the messages of the AsyncAPI document: what stands in the headers and in the body of each."""
 
-from contracts.cloudevents import CONTENT_TYPE, SPEC_VERSION
+from contracts.cloudevents import CONTENT_TYPE, REPUBLISHED, SPEC_VERSION
 from contracts.documents import Json, event_frame
 from contracts.events import EVENT_ID_PATTERN, EVENT_TYPES, EventType
 from contracts.subjects import SOURCES, USER_ID_PATTERN
@@ -70,7 +70,11 @@ def header_schemas() -> Json:
             "type": "object",
             "description": "A CloudEvents 1.0 event in binary mode.",
             "required": list(required),
-            "properties": required | {"traceparent": {"type": "string", "description": "W3C Trace Context"}},
+            "properties": required
+            | {
+                "traceparent": {"type": "string", "description": "W3C Trace Context"},
+                REPUBLISHED: {"const": "true", "description": "the stream held it before and lost it; no frame"},
+            },
         },
         "RepublishHeaders": {
             "type": "object",

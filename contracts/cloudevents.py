@@ -21,6 +21,9 @@ from contracts.subjects import InvalidUserId, UserId, user_id
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 
+REPUBLISHED = "ce-republished"
+"""An extension attribute (CloudEvents 1.0.2 section 3.2) of `Event.republished`."""
+
 _EVENT_ID = re.compile(EVENT_ID_PATTERN)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]*)?")
 
@@ -40,6 +43,8 @@ class Event:
         time: when the change was made, aware; in UTC when read from the bus.
         body: the JSON of the data.
         traceparent: W3C trace context of the request that caused it, if there was one.
+        republished: whether the stream held it before and lost it. Whoever was connected then has been told to fetch
+            the state anew; so the copy is for readers of the stream, and no frame.
 
     Raises:
         InvalidEvent: the id would need escaping, or the time has no zone.
@@ -51,6 +56,7 @@ class Event:
     time: dt.datetime
     body: bytes
     traceparent: str | None = None
+    republished: bool = False
 
     def __post_init__(self) -> None:
         if _EVENT_ID.fullmatch(self.id) is None:
@@ -61,11 +67,20 @@ class Event:
             raise InvalidEvent(f"ce-time: {error}") from error
 
     @classmethod
-    def of(cls, name: str, data: Contract, *, id: str, user: UserId, time: dt.datetime) -> "Event":  # noqa: A002
+    def of(
+        cls,
+        name: str,
+        data: Contract,
+        *,
+        id: str,  # noqa: A002
+        user: UserId,
+        time: dt.datetime,
+        republished: bool = False,
+    ) -> "Event":
         """Make the event `name` with `data`, which must be of the name's shape."""
         expected = EVENT_TYPES[name].data
         assert isinstance(data, expected), f"{name} carries a {expected.__name__}, not a {type(data).__name__}"
-        return cls(id, name, user, time, data.model_dump_json().encode())
+        return cls(id, name, user, time, data.model_dump_json().encode(), republished=republished)
 
     def headers(self) -> dict[str, str]:
         """The headers to publish it with."""
@@ -81,6 +96,8 @@ class Event:
         }
         if (trace := _trace(self.traceparent)) is not None:
             headers["traceparent"] = trace
+        if self.republished:
+            headers[REPUBLISHED] = "true"
         return headers
 
     def data(self) -> Contract:
@@ -125,7 +142,8 @@ def read_event(headers: Mapping[str, str] | None, body: bytes) -> Event:
         time = utc(dt.datetime.fromisoformat(moment))
     except ValueError as error:
         raise InvalidEvent(f"ce-time: {error}") from error
-    return Event(required("ce-id"), name, user, time, body, _trace(given.get("traceparent")))
+    trace, republished = _trace(given.get("traceparent")), given.get(REPUBLISHED) == "true"
+    return Event(required("ce-id"), name, user, time, body, trace, republished)
 
 
 def _trace(text: str | None) -> str | None:

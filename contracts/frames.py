@@ -68,9 +68,10 @@ class HeartbeatFrame(Contract):
 
 
 class ResyncData(Contract):
-    """Why the client must fetch its state again."""
+    """Why the client must fetch its state again, and if the stream has a new history, its name."""
 
     reason: str
+    epoch: str | None = Field(None, description="the epoch to resume in from now on; absent if it is the same")
 
 
 class ResyncFrame(Contract):
@@ -108,9 +109,10 @@ def heartbeat(seq: int) -> bytes:
     return HeartbeatFrame(event="heartbeat", seq=seq).model_dump_json().encode()
 
 
-def resync(seq: int, reason: str) -> bytes:
+def resync(seq: int, reason: str, *, epoch: str | None = None) -> bytes:
     """Make a `ResyncFrame`."""
-    return ResyncFrame(event="resync", seq=seq, data=ResyncData(reason=reason)).model_dump_json().encode()
+    frame = ResyncFrame(event="resync", seq=seq, data=ResyncData(reason=reason, epoch=epoch))
+    return frame.model_dump_json(exclude_none=True).encode()
 
 
 def event(type: bytes, seq: bytes, id: bytes, body: bytes) -> bytes:  # noqa: A002

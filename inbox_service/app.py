@@ -57,7 +57,14 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     database = Database(settings.database_url, application_name=NAME)
     bus = Bus(nats.url, name=NAME)
     events = Stream(bus, streams.EVENTS, replicas=nats.replicas)
-    relay = Relay(database, events, revision=revision, nudge=relay_nudge("inbox"), interpret=changes.interpret)
+    relay = Relay(
+        database,
+        events,
+        revision=revision,
+        nudge=relay_nudge("inbox"),
+        subjects=source_filter("inbox"),
+        interpret=changes.interpret,
+    )
     database.after_commit(relay.wake)
     consumer = Consumer(
         events,

@@ -30,7 +30,7 @@ async def interpret(connection: AsyncConnection, changes: Sequence[Change]) -> S
 
 def _item_messages(change: Change) -> list[Message]:
     user = user_id(change.row["recipient_id"])
-    event = Event.of(*_named_data(change), id=str(change.event_id), user=user, time=change.at)
+    event = Event.of(*_named_data(change), id=str(change.event_id), user=user, time=change.at, republished=change.again)
     return [_message(event)]
 
 
@@ -48,7 +48,7 @@ def _named_data(change: Change) -> tuple[events.EventName, events.Contract]:
 def _unread_message(change: Change, user: UserId, count: int) -> Message:
     data = events.InboxUnread(unread_count=count)
     event_id = str(uuid5(UNREAD_ID, str(change.event_id)))
-    return _message(Event.of("inbox:unread", data, id=event_id, user=user, time=change.at))
+    return _message(Event.of("inbox:unread", data, id=event_id, user=user, time=change.at, republished=change.again))
 
 
 def _message(event: Event) -> Message:

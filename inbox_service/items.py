@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.errors import BadRequest
+from chassis.errors import BadRequest, Unprocessable
 from chassis.paging import Page, cursor_of, key_of
 from contracts.events import InboxItem
 from inbox_service import models, queries
@@ -44,7 +45,10 @@ async def one(session: AsyncSession, user: str, item: UUID) -> InboxItem:
 
 async def create(session: AsyncSession, fields: dict[str, Any]) -> InboxItem:
     """Put a new item into somebody's inbox."""
-    return _view(await queries.create_item(session, fields))
+    try:
+        return _view(await queries.create_item(session, fields))
+    except IntegrityError as error:  # the one thing that only the database can measure: it writes 1e300 out in full
+        raise Unprocessable(f"must be at most {DATA_MAX} bytes of JSON", field="data") from error
 
 
 async def mark_read(session: AsyncSession, user: str, item: UUID) -> InboxItem:

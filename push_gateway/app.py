@@ -8,12 +8,14 @@ from chassis.process import listen, run_together
 from chassis.settings import AuthSettings, BusSettings
 from chassis.streams import Stream
 from contracts import streams
+from push_gateway.direct import DirectGet
 from push_gateway.hub import Hub
 from push_gateway.reader import Reader
 from push_gateway.server import PushServer
 from push_gateway.settings import Settings
 from push_gateway.stream_state import StreamWatch
 from push_gateway.subscriber import Subscriber
+from push_gateway.sweep import Sweep
 from push_gateway.ticker import Ticker
 
 NAME = "push_gateway"
@@ -25,7 +27,9 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     client = Subscriber()
     bus = Bus(nats.url, name=NAME, client=client)
     stream = Stream(bus, streams.EVENTS, replicas=nats.replicas)
-    hub = Hub(bus, client, Reader(client, stream.name), StreamWatch(stream), heartbeat=settings.heartbeat)
+    direct, watch = DirectGet(client, stream.name), StreamWatch(stream)
+    hub = Hub(bus, client, Reader(direct), watch, heartbeat=settings.heartbeat)
+    sweep = Sweep(bus, hub, direct, watch)
     ticker = Ticker(heartbeat=settings.heartbeat, position_of=hub.position_of)
     server = PushServer(listener, hub, ticker, Authenticator.of(auth), settings, ready=lambda: hub.ready)
-    await run_together([bus, hub, ticker, server], stop=stop, drain=server.drain)
+    await run_together([bus, hub, sweep, ticker, server], stop=stop, drain=server.drain)

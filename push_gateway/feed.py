@@ -85,6 +85,21 @@ class Feed:
         self.reading = True
         return Step(read_after=self._whole_up_to())
 
+    def expect(self, source: bytes, seq: int) -> Step:
+        """The stream holds an event of `source` at `seq`. If it has not arrived, it was lost on the way."""
+        return self.suspect() if seq > self._position(source) else NOTHING
+
+    def confirm(self, through: int) -> None:
+        """Nothing up to `through` is missing here, as a comparison with the stream has shown."""
+        if not self.reading:
+            self.start = max(self.start, through)
+
+    def restart(self, start: int) -> None:
+        """Begin anew after `start`: the stream is not the one that it was."""
+        self.start, self.tail = start, 0
+        self.reading, self._suspected = False, False
+        self._positions, self._held, self._newest = {}, [], {}
+
     def read(self, events: Iterable[StoredEvent], *, through: int, more: bool) -> Step:
         """A read has brought `events`, all that there are up to `through`; `more` if the stream has further ones."""
         delivered = [event for event in events if event.seq > self._position(event.source)]

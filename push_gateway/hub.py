@@ -1,14 +1,14 @@
 """Owns who is connected: one live feed a user, shared by that user's sockets, and how a socket joins it."""
 
 import asyncio
+from collections.abc import Iterable, Mapping
 
-import nats.errors
 import structlog
 
 from chassis.bus import Bus
 from chassis.errors import BusUnavailable
 from contracts import frames
-from contracts.subjects import UserId, push_filter
+from contracts.subjects import Source, UserId, push_filter
 from push_gateway import metrics
 from push_gateway.errors import Full
 from push_gateway.handshake import Cursor
@@ -36,14 +36,12 @@ class Hub:
         self._watch = watch
         self._heartbeat = heartbeat
         self._feeds: dict[UserId, LiveFeed] = {}
-        self._epoch = ""
-        bus.on_reconnect(self.suspect_all)
-        bus.on_error(self._errored)
+        watch.on_new_history(self._restart)
 
     @property
     def ready(self) -> bool:
         """Whether sockets can be served now."""
-        return self._bus.connected and bool(self._epoch)
+        return self._bus.connected and self._watch.latest is not None
 
     def sockets_of(self, user: UserId) -> int:
         """How many sockets a user has here."""
@@ -93,10 +91,9 @@ class Hub:
     async def run(self) -> None:
         """Get ready as soon as the bus is there; then watch that messages are taken over as they should be."""
         await self._bus.wait_until_connected()
-        await self._reader.start()
-        while not self._epoch:
+        while self._watch.latest is None:
             try:
-                await self._look()
+                await self._watch.state()
             except BusUnavailable as error:
                 log.warning("waiting for the stream", reason=str(error))
                 await asyncio.sleep(RETRY)
@@ -106,30 +103,32 @@ class Hub:
         """Up to where a session's client has everything."""
         return self._feeds[session.user].position_of(session)
 
-    async def _errored(self, error: Exception) -> None:
-        if isinstance(error, nats.errors.SlowConsumerError):
-            await self.suspect_all()
+    def users(self) -> list[UserId]:
+        """Everybody whose feed can be compared with the stream."""
+        return [user for user, feed in self._feeds.items() if not feed.feed.reading]
 
-    async def suspect_all(self) -> None:
-        """The connection to the bus was interrupted or has dropped messages: nobody's feed can be trusted."""
+    def compare(self, users: Iterable[UserId], lasts: Mapping[UserId, Mapping[Source, int]], *, through: int) -> None:
+        """See that the feeds of `users` have the last event of each source up to `through`."""
+        for user in users:
+            if (feed := self._feeds.get(user)) is not None:
+                feed.compare(lasts.get(user, {}), through=through)
+
+    def _restart(self, state: StreamState) -> None:
+        log.warning("the stream has a new history", epoch=state.epoch, last=state.last, feeds=len(self._feeds))
+        resync = frames.resync(state.last, "the event stream was restored; fetch your state again", epoch=state.epoch)
         for feed in self._feeds.values():
-            feed.suspect()
+            if feed.opened is not None and feed.opened.done() and not _failed(feed.opened):
+                feed.restart(state.last, resync)
 
     async def _open(self, feed: LiveFeed) -> None:
         if not self._bus.connected:  # a subscription would wait for the connection, also when it was given up meanwhile
             raise BusUnavailable("not connected to NATS")
         if feed.subscription is None:
             feed.subscription = await self._client.take(push_filter(feed.user), feed.arrived)
-        feed.follow(feed.feed.place((await self._look()).last))
-
-    async def _look(self) -> StreamState:
-        """Where the stream stands now. Its epoch is what sockets are told from then on."""
-        state = await self._watch.state()
-        self._epoch = state.epoch
-        return state
+        feed.follow(feed.feed.place((await self._watch.state()).last))
 
     async def _has_all_behind(self, cursor: Cursor) -> bool:
-        complete = _complete(cursor, await self._look())
+        complete = _complete(cursor, await self._watch.state())
         metrics.resumes.labels(str(complete).lower()).inc()
         return complete
 
@@ -142,14 +141,19 @@ class Hub:
             if not batch.more and feed.try_join(session):
                 break
             if not batch.events:  # the feed is beyond what this replica has, or what it has delivered is there no more
-                if not _complete(cursor, await self._look()):
+                if not _complete(cursor, await self._watch.state()):
                     session.position = feed.feed.seq
                 await asyncio.sleep(READ_AGAIN)
-        if not _complete(cursor, await self._look()):
-            session.write(frames.resync(feed.position_of(session), "what you missed was no longer complete"))
+        state = await self._watch.state()
+        if not _complete(cursor, state):
+            session.position = feed.feed.seq
+            reason = "what you missed was no longer complete; fetch your state again"
+            session.write(frames.resync(session.position, reason, epoch=state.epoch))
 
     def _greet(self, session: Session, seq: int, *, resumed: bool) -> None:
-        hello = frames.hello(seq, user=session.user, epoch=self._epoch, resumed=resumed, heartbeat=self._heartbeat)
+        assert self._watch.latest is not None, "the feed was placed by it"
+        epoch = self._watch.latest.epoch
+        hello = frames.hello(seq, user=session.user, epoch=epoch, resumed=resumed, heartbeat=self._heartbeat)
         session.greet(hello, seq)
 
 

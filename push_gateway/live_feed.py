@@ -1,7 +1,7 @@
 """Owns one user's feed at work: it carries out what the state machine says and writes to the user's sockets."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import structlog
 from nats.aio.subscription import Subscription
@@ -9,7 +9,7 @@ from websockets.asyncio.connection import broadcast
 from websockets.asyncio.server import ServerConnection
 
 from chassis.errors import BusUnavailable
-from contracts.subjects import UserId
+from contracts.subjects import Source, UserId
 from push_gateway import metrics
 from push_gateway.errors import ReadsTooSlowly
 from push_gateway.feed import Feed, Step
@@ -52,9 +52,21 @@ class LiveFeed:
             return
         self.follow(self.feed.live(event))
 
-    def suspect(self) -> None:
-        """Something may have been lost unseen."""
-        self.follow(self.feed.suspect())
+    def compare(self, lasts: Mapping[Source, int], *, through: int) -> None:
+        """See that the feed has the last event of each source up to `through`; `lasts` leaves out what did not move."""
+        for source, seq in lasts.items():
+            self.follow(self.feed.expect(source.encode(), seq))
+        self.feed.confirm(through)
+
+    def restart(self, start: int, resync: bytes) -> None:
+        """The stream is not the one that it was: begin anew, and have every client do so."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self.feed.restart(start)
+        self._joined_at = start
+        for session in self._sessions:
+            session.position = start
+        broadcast(self._connections, resync, text=True)
 
     def follow(self, step: Step) -> None:
         """Do what the feed says."""
@@ -91,6 +103,8 @@ class LiveFeed:
 
     def _deliver(self, events: Iterable[StoredEvent]) -> None:
         for event in events:
+            if not event.frame:
+                continue
             connections = self._connections
             if event.seq <= self._joined_at:  # some have it: they were sent it before they joined, or came after it
                 connections = [session.connection for session in self._sessions if session.position < event.seq]

@@ -6,8 +6,10 @@ This runs once for every event and feed, so it looks for the few headers it need
 from dataclasses import dataclass
 
 from contracts import frames
+from contracts.cloudevents import REPUBLISHED
 
 _VERSION = b"NATS/1.0"
+_REPUBLISHED = REPUBLISHED.encode()
 
 SEQUENCE_DIGITS = 20
 """Digits of a sequence at most: it has 64 bits."""
@@ -26,7 +28,8 @@ class StoredEvent:
         seq: where it stands in the stream.
         previous: the sequence of the message before it on the same subject, as a live message tells; None if it was
             read from the stream, which says nothing of the kind.
-        frame: what the client is sent.
+        frame: what the client is sent; empty for one that is published again because the stream had lost it: clients
+            have been told to fetch their state since.
     """
 
     source: bytes
@@ -89,6 +92,8 @@ def _frame(headers: bytes, body: bytes) -> bytes:
     name, event_id = header(headers, b"ce-type"), header(headers, b"ce-id")
     if name is None or event_id is None or not _quotable(name) or not _quotable(event_id):
         raise Malformed(f"it has ce-type {name!r} and ce-id {event_id!r}")
+    if header(headers, _REPUBLISHED) is not None:
+        return b""
     seq = header(headers, b"Nats-Sequence")
     assert seq is not None, "read as a number before"
     return frames.event(name, seq, event_id, body)

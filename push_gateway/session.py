@@ -66,6 +66,8 @@ class Session:
         """
         for event in events:
             self.position = event.seq
+            if not event.frame:
+                continue
             try:
                 async with asyncio.timeout(REPLAY_STALL):
                     await self.connection.send(event.frame, text=True)

@@ -1,6 +1,7 @@
 """Owns asking the stream where it stands, once for all who want to know at the same time."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.errors import BusUnavailable
@@ -17,12 +18,22 @@ class StreamState:
 
 
 class StreamWatch:
-    """Asks the stream's leader. Callers that wait at the same time share one answer, asked for after all of them."""
+    """Asks the stream's leader. Callers that wait at the same time share one answer, asked for after all of them.
+
+    Attributes:
+        latest: the last answer, None before the first.
+    """
 
     def __init__(self, stream: Stream) -> None:
+        self.latest: StreamState | None = None
         self._stream = stream
+        self._on_new_history: list[Callable[[StreamState], None]] = []
         self._next: asyncio.Task[StreamState] | None = None
         self._asking = asyncio.Lock()
+
+    def on_new_history(self, call: Callable[[StreamState], None]) -> None:
+        """Have `call` called whenever the stream turns out not to be the one that it was, or to have lost its end."""
+        self._on_new_history.append(call)
 
     async def state(self) -> StreamState:
         """Where the stream stands at a moment after this call.
@@ -44,4 +55,9 @@ class StreamWatch:
         if info is None:
             raise BusUnavailable(f"there is no stream {self._stream.name} yet")
         epoch = (info.config.metadata or {}).get(EPOCH, "")
-        return StreamState(epoch, info.state.first_seq, info.state.last_seq)
+        before, now = self.latest, StreamState(epoch, info.state.first_seq, info.state.last_seq)
+        self.latest = now
+        if before is not None and (now.epoch != before.epoch or now.last < before.last):
+            for call in self._on_new_history:
+                call(now)
+        return now

@@ -17,7 +17,11 @@ CREATE TABLE inbox_items (
     kind text NOT NULL CHECK (kind ~ '^[a-z][a-z0-9_]{0,63}$'),
     title text NOT NULL CHECK (length(title) BETWEEN 1 AND 200),
     body text NOT NULL DEFAULT '' CHECK (length(body) <= 4000),
-    data jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(data) = 'object' AND octet_length(data::text) <= 32768),
+    data jsonb NOT NULL DEFAULT '{}' CHECK (
+        jsonb_typeof(data) = 'object'
+        AND octet_length(data::text) <= 32768
+        AND NOT data @? '$.**{33}'  -- objects and arrays in one another; what is far deeper no reader could parse
+    ),
     is_read boolean NOT NULL DEFAULT false,
     read_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -42,6 +46,8 @@ BEGIN
         NEW.updated_at := clock_timestamp();
         IF NEW.is_read AND NOT OLD.is_read THEN
             NEW.read_at := NEW.updated_at;
+        ELSIF NEW.is_read THEN
+            NEW.read_at := coalesce(NEW.read_at, OLD.read_at);
         END IF;
     ELSIF NEW.is_read THEN
         NEW.read_at := coalesce(NEW.read_at, NEW.created_at);
@@ -54,10 +60,24 @@ END
 $$;
 CREATE TRIGGER keep_item_times BEFORE INSERT OR UPDATE ON inbox_items
     FOR EACH ROW EXECUTE FUNCTION keep_item_times();
+
+-- Every event that an item was made from. It outlives the item: one that was removed must not come back when the
+-- event is delivered again, be it days later from a stream that was restored.
+CREATE TABLE source_events (id text PRIMARY KEY);
+
+CREATE FUNCTION once_an_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO source_events VALUES (NEW.source_event) ON CONFLICT DO NOTHING;
+    RETURN CASE WHEN FOUND THEN NEW END;
+END
+$$;
+CREATE TRIGGER once_an_event BEFORE INSERT ON inbox_items
+    FOR EACH ROW WHEN (NEW.source_event IS NOT NULL) EXECUTE FUNCTION once_an_event();
 """
 
 REMOVE = """
-DROP TABLE inbox_items;
+DROP TABLE inbox_items, source_events;
+DROP FUNCTION once_an_event();
 DROP FUNCTION keep_item_times();
 DROP DOMAIN user_id;
 """

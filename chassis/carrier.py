@@ -1,0 +1,160 @@
+"""Owns carrying one batch of changes: from the table, through what they mean, into the stream, and marking them."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis import changes
+from chassis.audit import Audit
+from chassis.changes import Change, Interpret, Meaning
+from chassis.database import is_unavailable
+from chassis.errors import BusUnavailable
+from chassis.publisher import Message, Outcome, Publisher
+from chassis.streams import Stream
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+"""Changes read at once. With two messages a change that fills one atomic batch of the stream (1,000)."""
+
+COPIES_RECOGNISED = dt.timedelta(minutes=5)
+"""For how long after a change was made we rely on the stream to recognise a copy of its messages: half of its
+duplicate window."""
+
+NOTHING_TO_PUBLISH = 0
+"""The mark of a change that means nothing to the world; the stream's own sequences start at 1."""
+
+Result = Literal["more", "done", "failed"]
+
+
+class Carrier:
+    """Carries changes over the connection of the active relay.
+
+    Attributes:
+        audit: compares what was published with what the stream holds.
+        suspicious: whether something has happened after which the stream should be audited.
+    """
+
+    def __init__(
+        self,
+        stream: Stream,
+        audit: Audit,
+        interpret: Interpret,
+        *,
+        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    ) -> None:
+        self.audit = audit
+        self.suspicious = False
+        self._interpret = interpret
+        self._clock = clock
+        self._publisher = Publisher(stream)
+        self._highest = 0
+        self.doubt()
+
+    def doubt(self) -> None:
+        """Somebody else may have been at work: nothing is certain about the stream or about what is not marked."""
+        self.suspicious = True
+        self._certain = False
+
+    async def carry(self, connection: AsyncConnection) -> Result:
+        """Publish and mark the next changes. "more" if there were as many as fit, "failed" if some are left."""
+        batch, meanings = await self._read(connection)
+        if not batch:
+            self._certain = True
+            return "done"
+        outcome = await self._publish(connection, batch, [each for meaning in meanings for each in meaning.messages])
+        async with connection.begin():
+            if published := list(_published(meanings, outcome.sequences)):
+                await changes.mark(connection, published)
+            for meaning in meanings:
+                if meaning.error is not None:
+                    log.error("a change cannot be published", change=meaning.change.id, error=meaning.error)
+                    await changes.bury(connection, meaning.change, meaning.error)
+        if outcome.failure is not None:
+            log.warning("publishing failed; the changes wait", waiting=len(batch), reason=outcome.failure)
+            self.doubt()
+            return "failed"
+        if len(batch) == BATCH:
+            return "more"
+        self._certain = True
+        return "done"
+
+    async def _publish(
+        self, connection: AsyncConnection, batch: Sequence[Change], messages: Sequence[Message]
+    ) -> Outcome:
+        """Publish what the stream does not have yet.
+
+        It recognises copies only for a while. Where a failure, ours or another relay's, may be longer past than that,
+        what was stored without our knowing is looked up.
+        """
+        stored: Mapping[str, int] = {}
+        if not self._certain and self._clock() - batch[0].at > COPIES_RECOGNISED:
+            try:
+                stored = await self.audit.stored(connection)
+            except BusUnavailable as error:
+                return Outcome((), str(error))
+        outcome = await self._publisher.publish([message for message in messages if message.id not in stored])
+        self._see_regress(outcome.sequences)
+        published = iter(outcome.sequences)
+        sequences: list[int] = []
+        for message in messages:
+            seq = stored.get(message.id) or next(published, None)
+            if seq is None:
+                break
+            sequences.append(seq)
+        return Outcome(sequences, outcome.failure)
+
+    def _see_regress(self, sequences: Sequence[int]) -> None:
+        """A sequence that was given before, or an older one: copies, or a stream that was restored."""
+        if sequences and min(sequences) <= self._highest:
+            self.suspicious = True
+        self._highest = max(self._highest, *sequences, 0)
+
+    async def _read(self, connection: AsyncConnection) -> tuple[Sequence[Change], Sequence[Meaning]]:
+        """The next changes and what they mean. If that fails for all at once, find the one that it fails for.
+
+        One transaction for both, since every round trip is waited for by whoever is to get the event; each of the
+        second attempts has its own, as a statement that failed has spoiled the first. A savepoint would cost four.
+        """
+        batch: Sequence[Change] = []
+        try:
+            async with connection.begin():
+                batch = await changes.unpublished(connection, limit=BATCH)
+                meanings = await self._interpret(connection, batch) if batch else []
+        except Exception as error:
+            if not batch or is_unavailable(error):
+                raise
+            meanings = [await self._meaning(connection, change) for change in batch]
+        return batch, [self._checked(meaning) for meaning in meanings]
+
+    async def _meaning(self, connection: AsyncConnection, change: Change) -> Meaning:
+        """What one change means."""
+        try:
+            async with connection.begin():
+                [meaning] = await self._interpret(connection, [change])
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            return Meaning(change, error=f"{type(error).__name__}: {error}")
+        return meaning
+
+    def _checked(self, meaning: Meaning) -> Meaning:
+        for message in meaning.messages:
+            if message.size > self._publisher.max_bytes:
+                error = f"{message.size} bytes for {message.subject}; NATS takes {self._publisher.max_bytes}"
+                return Meaning(meaning.change, error=error)
+        return meaning
+
+
+def _published(meanings: Sequence[Meaning], sequences: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """`(change id, sequence of its last message)` for each change whose messages are all stored."""
+    stored = 0
+    for meaning in meanings:
+        stored += len(meaning.messages)
+        if stored > len(sequences):
+            return
+        if meaning.error is None:
+            yield meaning.change.id, sequences[stored - 1] if meaning.messages else NOTHING_TO_PUBLISH
