@@ -14,8 +14,10 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.auth import Authenticator
+from chassis.bus import Bus
 from chassis.database import Database
 from chassis.errors import Forbidden, InvalidToken, Unauthorized
+from chassis.http import Check
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT")
 
@@ -33,6 +35,17 @@ class Edge:
     authenticator: Authenticator
     identify: Callable[[str], str]
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+
+    def checks(self, bus: Bus, revision: str) -> dict[str, Check]:
+        """What it takes to be ready: the database answers and has the schema `revision`, and NATS is connected."""
+
+        async def database() -> bool:
+            return await self.database.ready(revision)
+
+        async def nats() -> bool:
+            return bus.connected
+
+        return {"database": database, "nats": nats}
 
     def attach(self, app: FastAPI) -> None:
         app.state.edge = self

@@ -104,8 +104,13 @@ class Relay:
                 if not is_unavailable(error):
                     raise
                 log.warning("the database is away; the relay waits", error=str(error))
-            if await self._wait(STAND_BY):
-                await self._stream.bus.nudge(self._nudge)
+            await self._stand_by()
+
+    async def _stand_by(self) -> None:
+        """Tell the active relay of what this process commits, until it is time to try to take its place."""
+        end = time.monotonic() + STAND_BY
+        while await self._wait(end - time.monotonic()):
+            await self._stream.bus.nudge(self._nudge)
 
     async def _lead(self, connection: AsyncConnection) -> None:
         log.info("this relay is active")

@@ -29,17 +29,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def create_http(edge: Edge, settings: Settings, auth: AuthSettings, bus: Bus, revision: str) -> FastAPI:
     """The HTTP side alone."""
-
-    async def database_ready() -> bool:
-        return await edge.database.ready(revision)
-
-    async def bus_ready() -> bool:
-        return bus.connected
-
     app = create_app(
         "Tandem connections",
         version="1",
-        checks={"database": database_ready, "nats": bus_ready},
+        checks=edge.checks(bus, revision),
         allowed_origins=settings.allowed_origins,
     )
     app.include_router(router)

@@ -4,28 +4,36 @@ import asyncio
 import contextlib
 import datetime as dt
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid5
 
 import asyncpg
 import httpx
 import pytest
+from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.types import ASGIApp
 
 from chassis import migrate
 from chassis.auth import Authenticator, issue_token
 from chassis.bus import Bus
+from chassis.changes import Change, Meaning, meaning_of
 from chassis.database import Database
 from chassis.edge import Edge
 from chassis.http import HttpServer
 from chassis.process import listen
+from chassis.publisher import Message
+from chassis.relay import Relay
 from chassis.settings import AuthSettings
 from chassis.streams import Stream
 from contracts.streams import Shape
 from contracts.subjects import user_id
+from devstack.nats import Nats
 from devstack.ports import HOST, free_port
 from devstack.postgres import Postgres
 from devstack.processes import running
@@ -50,8 +58,20 @@ Release = Callable[[], Awaitable[object]]
 Blocked = Callable[..., Awaitable[None]]
 """`await blocked(2)`: until two transactions wait for a lock."""
 
-Stored = Callable[[Stream], Awaitable[list[RawStreamMsg]]]
-"""`await stored(stream)`: every message that stands in a stream, in order."""
+Connect = Callable[..., AbstractAsyncContextManager[Bus]]
+"""`async with connect(nats) as bus:`: a connection of its own."""
+
+StartRelay = Callable[..., tuple[Relay, Database, asyncio.Task[None]]]
+"""`relay, database, task = start_relay()`: one that runs, its database, and its task to be cancelled."""
+
+Insert = Callable[..., Awaitable[None]]
+"""`await insert("a", "b", owner="alice")`: two things, in one transaction."""
+
+Marks = Callable[[], Awaitable[list[tuple[str, int]]]]
+"""`await marks()`: the note and the mark of each change, by id, as soon as all are marked."""
+
+Stored = Callable[..., Awaitable[list[RawStreamMsg]]]
+"""`await stored(stream, first=7)`: every message that stands in a stream from a sequence on, in order."""
 
 _numbers = itertools.count()
 
@@ -127,19 +147,21 @@ def auth() -> AuthSettings:
     return AuthSettings(secret="a secret for tests, of 32 characters and more")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def serve() -> AsyncIterator[Serve]:
-    """Serves applications on real sockets until the test ends."""
-    async with contextlib.AsyncExitStack() as stack:
+    """Serves applications on real sockets until the module's last test ends."""
+    servers: list[asyncio.Task[None]] = []
+    async with contextlib.AsyncExitStack() as clients:
 
         async def start(app: ASGIApp) -> httpx.AsyncClient:
             port = free_port()
-            server = asyncio.create_task(HttpServer(app, listen(HOST, port, variable="PORT")).run())
-            stack.push_async_callback(asyncio.wait, [server])
-            stack.callback(server.cancel)
-            return await stack.enter_async_context(httpx.AsyncClient(base_url=f"http://{HOST}:{port}"))
+            servers.append(asyncio.create_task(HttpServer(app, listen(HOST, port, variable="PORT")).run()))
+            return await clients.enter_async_context(httpx.AsyncClient(base_url=f"http://{HOST}:{port}"))
 
         yield start
+    for server in servers:
+        server.cancel()
+    await asyncio.wait(servers)
 
 
 @pytest.fixture
@@ -185,6 +207,25 @@ def blocked(sql: Sql) -> Blocked:
 
 
 @pytest.fixture
+def connect() -> Connect:
+    """Makes connections to NATS."""
+
+    @contextlib.asynccontextmanager
+    async def connection(nats: Nats, client: Client | None = None) -> AsyncIterator[Bus]:
+        bus = Bus((nats.url,), name="test", client=client)
+        task = asyncio.create_task(bus.run())
+        try:
+            async with asyncio.timeout(10):
+                await bus.wait_until_connected()
+            yield bus
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    return connection
+
+
+@pytest.fixture
 async def things(bus: Bus) -> Stream:
     """The stream that events about things go to, with nothing in it."""
     stream = Stream(bus, THINGS, replicas=1)
@@ -196,10 +237,90 @@ async def things(bus: Bus) -> Stream:
 def stored() -> Stored:
     """What stands in a stream."""
 
-    async def read(stream: Stream) -> list[RawStreamMsg]:
+    async def read(stream: Stream, first: int = 1) -> list[RawStreamMsg]:
         info = await stream.info()
         assert info is not None
-        sequences = range(info.state.first_seq, info.state.last_seq + 1)
-        return [await stream.bus.jetstream.get_msg(stream.name, sequence) for sequence in sequences]
+        sequences = list(range(max(first, info.state.first_seq), info.state.last_seq + 1))
+        messages: list[RawStreamMsg] = []
+        while len(messages) < len(sequences):
+            some = sequences[len(messages) : len(messages) + 500]
+            messages += await asyncio.gather(*(stream.bus.jetstream.get_msg(stream.name, each) for each in some))
+        return messages
+
+    return read
+
+
+async def interpret(connection: AsyncConnection, batch: Sequence[Change]) -> Sequence[Meaning]:
+    """A message for each change of a thing; what stands in its note can make that fail in all ways there are."""
+    notes = {change.row["note"] for change in batch}
+    if "spoils" in notes:
+        raise LookupError("one of them spoils all")
+    if "divides" in notes:
+        await connection.execute(text("SELECT 1 / 0"))
+    return [meaning_of(change, _messages) for change in batch]
+
+
+def _messages(change: Change) -> list[Message]:
+    note = change.row["note"]
+    if note == "unmappable":
+        raise ValueError("it has no meaning")
+    if note == "nothing":
+        return []
+    ids = [change.event_id, uuid5(change.event_id, "second")] if note == "double" else [change.event_id]
+    body = b"x" * 2_000_000 if note == "huge" else note.encode()
+    subject = f"things.{change.row['owner']}.{change.op}"
+    return [Message(str(each), subject, {"Nats-Msg-Id": str(each)}, body) for each in ids]
+
+
+@pytest.fixture
+async def start_relay(url: str, things: Stream) -> AsyncIterator[StartRelay]:
+    """Starts relays, each as if in a process of its own; those that run in the end are stopped."""
+    relays: list[tuple[asyncio.Task[None], Database]] = []
+
+    def start(*, at: str = url, **options: Any) -> tuple[Relay, Database, asyncio.Task[None]]:
+        database = Database(at, application_name="relay")
+        relay = Relay(
+            database,
+            things,
+            revision="0001",
+            nudge="relay.things",
+            subjects="things.>",
+            interpret=interpret,
+            **options,
+        )
+        database.after_commit(relay.wake)
+        task = asyncio.create_task(relay.run())
+        relays.append((task, database))
+        return relay, database, task
+
+    yield start
+    for task, database in relays:
+        assert task.cancelled() or not task.done(), "a relay goes on whatever happens"
+        task.cancel()
+        await asyncio.wait([task])
+        await database.close()
+
+
+@pytest.fixture
+def insert(sql: Sql) -> Insert:
+    """Inserts things."""
+
+    async def commit(*notes: str, owner: str = "alice") -> None:
+        await sql("INSERT INTO things (owner, note) SELECT $1, unnest($2::text[])", owner, list(notes))
+
+    return commit
+
+
+@pytest.fixture
+def marks(sql: Sql) -> Marks:
+    """What became of the changes."""
+
+    async def read() -> list[tuple[str, int]]:
+        async def all_marked() -> bool:
+            return not await sql("SELECT FROM changes WHERE seq IS NULL LIMIT 1")
+
+        assert await until(all_marked, within=20)
+        rows = await sql("SELECT row ->> 'note' AS note, seq FROM changes ORDER BY id")
+        return [(row["note"], row["seq"]) for row in rows]
 
     return read

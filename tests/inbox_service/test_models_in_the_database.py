@@ -1,0 +1,149 @@
+"""The table as the migration makes it: what the model says, and what the database keeps right or refuses by itself."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from chassis.database import Database
+from inbox_service.models import Table
+
+Sql = Callable[..., Awaitable[list[asyncpg.Record]]]
+
+TYPES = {"text": "varchar"}
+"""PostgreSQL's names of types that SQLAlchemy calls otherwise; a domain goes by the type below it."""
+
+BAD_USER_IDS = ["", " ", "a.b", "*", ">", "al ice", "alice\n", "\nalice", "a" * 65, "alicé", "٣"]
+
+
+@pytest.fixture
+def insert(sql: Sql) -> Callable[..., Awaitable[asyncpg.Record]]:
+    """`await insert(title="...")` inserts an item of alice's and returns the row."""
+
+    async def inserted(**fields: Any) -> asyncpg.Record:
+        row = {"recipient_id": "alice", "kind": "notice", "title": "x", **fields}
+        values = ", ".join(f"${number}" for number in range(1, len(row) + 1))
+        statement = f"INSERT INTO inbox_items ({', '.join(row)}) VALUES ({values}) RETURNING *"  # noqa: S608
+        return (await sql(statement, *row.values()))[0]
+
+    return inserted
+
+
+Insert = Callable[..., Awaitable[asyncpg.Record]]
+
+
+async def test_the_table_has_the_columns_of_the_model(sql: Sql, database: Database) -> None:
+    """The same names, the same types, and null where the model has it."""
+    rows = await sql(
+        "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns"
+        " WHERE table_name = ANY($1)",
+        list(Table.metadata.tables),
+    )
+    modelled = {
+        (table.name, column.name, column.type.compile(database.engine.dialect).lower(), column.nullable)
+        for table in Table.metadata.tables.values()
+        for column in table.columns
+    }
+    found = {
+        (
+            row["table_name"],
+            row["column_name"],
+            TYPES.get(row["data_type"], row["data_type"]),
+            row["is_nullable"] == "YES",
+        )
+        for row in rows
+    }
+    assert found == modelled
+
+
+async def test_no_user_id_is_taken_that_would_reach_another_subject(insert: Insert) -> None:
+    """Not from psql either, neither of the recipient nor of the sender."""
+    for user in BAD_USER_IDS:
+        for column in ("recipient_id", "sender_id"):
+            with pytest.raises(asyncpg.CheckViolationError):
+                await insert(**{column: user})
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("kind", ["", "Notice", "1st", "a-b", "a.b", "notice\n", "n" * 65, "é"]),
+        ("title", ["", "x" * 201]),
+        ("body", ["x" * 4_001]),
+        ("data", ["[]", "7", "null", '{"a": "' + "x" * 32 * 1024 + '"}', '{"a": ' * 33 + "1" + "}" * 33]),
+    ],
+)
+async def test_no_item_is_taken_that_would_not_fit_into_an_event(
+    insert: Insert, column: str, values: list[str]
+) -> None:
+    """The limits of the API hold for whoever writes."""
+    for value in values:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await insert(**{column: value})
+    with pytest.raises(asyncpg.NotNullViolationError):
+        await insert(**{column: None})
+
+
+async def test_an_item_at_the_limits_is_taken(insert: Insert) -> None:
+    """The database is not stricter than the API."""
+    await insert(recipient_id="a" * 64, sender_id="Z" * 64, kind="n" * 64, title="🌊" * 200, body="🌊" * 4_000)
+    await insert(data='{"a": ' * 32 + "1" + "}" * 32)
+    await insert(data='{"a": "' + "x" * (32 * 1024 - len('{"a": ""}')) + '"}')
+
+
+async def test_a_line_typed_into_psql_keeps_the_times_right(insert: Insert, sql: Sql) -> None:
+    """`read_at` and `updated_at` follow from the change itself; to unread an item takes its time away again."""
+    item = await insert()
+    assert (item["is_read"], item["read_at"]) == (False, None)
+    [read] = await sql("UPDATE inbox_items SET is_read = true RETURNING *")
+    assert read["read_at"] == read["updated_at"] > item["updated_at"]
+    [same] = await sql("UPDATE inbox_items SET is_read = true RETURNING *")
+    assert same == read
+    [edited] = await sql("UPDATE inbox_items SET title = 'y', updated_at = 'epoch' RETURNING *")
+    assert edited["updated_at"] > read["updated_at"]
+    assert edited["read_at"] == read["read_at"]
+    [unread] = await sql("UPDATE inbox_items SET is_read = false RETURNING *")
+    assert unread["read_at"] is None
+
+
+async def test_read_at_says_whether_an_item_was_read_whatever_is_written_into_it(insert: Insert, sql: Sql) -> None:
+    """There is no read item without a time, and no unread item with one."""
+    read = await insert(is_read=True)
+    assert read["read_at"] == read["created_at"]
+    [kept] = await sql("UPDATE inbox_items SET read_at = NULL RETURNING *")
+    assert kept["read_at"] == read["read_at"]
+    await sql("DELETE FROM inbox_items")
+    unread = await insert(read_at=read["read_at"])
+    assert unread["read_at"] is None
+    [still] = await sql("UPDATE inbox_items SET read_at = now() RETURNING *")
+    assert still["read_at"] is None
+
+
+async def test_an_item_is_not_moved(insert: Insert, sql: Sql) -> None:
+    """To another recipient it would be new, and for the first one it would vanish without an event."""
+    await insert()
+    for change in ("recipient_id = 'bob'", "id = uuidv7()"):
+        with pytest.raises(asyncpg.RaiseError, match="keeps its id and recipient"):
+            await sql(f"UPDATE inbox_items SET {change}")  # noqa: S608
+    with pytest.raises(asyncpg.RaiseError, match="use DELETE"):
+        await sql("TRUNCATE inbox_items")
+    assert [row["recipient_id"] for row in await sql("SELECT recipient_id FROM inbox_items")] == ["alice"]
+
+
+async def test_a_refused_statement_is_not_captured(insert: Insert, sql: Sql) -> None:
+    """Only what was committed is told."""
+    await insert()
+    with pytest.raises(asyncpg.CheckViolationError):
+        await sql("UPDATE inbox_items SET title = repeat('x', 201)")
+    assert [row["op"] for row in await sql("SELECT op FROM changes")] == ["insert"]
+
+
+async def test_one_event_makes_one_item(insert: Insert, sql: Sql) -> None:
+    """Also by hand, and also after the item was removed; items without an event are not affected."""
+    await insert(source_event="event-1")
+    again = "INSERT INTO inbox_items (recipient_id, kind, title, source_event) VALUES ('bob', 'notice', 'x', 'event-1')"
+    assert await sql(f"{again} RETURNING id") == []
+    await sql("DELETE FROM inbox_items")
+    assert await sql(f"{again} RETURNING id") == []
+    assert [await insert() for _ in range(2)]
