@@ -1,9 +1,9 @@
 # The commands of this repository; `make` alone lists them. Variables: INBOX_PORT, CONNECTION_PORT, PUSH_PORT,
-# NATS_PORT and DATA_DIR for `run` and `psql`, DB for `psql`, ARGS for `test`.
+# NATS_PORT and DATA_DIR for `run`, `psql` and `latency`, DB for `psql`, ARGS for `test` and `latency`.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run psql test check schemas lock
+.PHONY: help run psql test check latency schemas lock
 
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
@@ -42,6 +42,9 @@ check: $(INSTALLED)  ## lint, format and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+
+latency: $(INSTALLED)  ## measure on the running system how long an answer takes to reach the partner
+	@exec $(PYTHON) -m bench.latency $(ARGS)
 
 schemas: $(INSTALLED)  ## write contracts/schemas anew from the models
 	@exec $(PYTHON) -m contracts

@@ -82,9 +82,9 @@ async def test_read_all_reads_everything_up_to_an_item_and_nothing_after_it(
     alice: httpx.AsyncClient, bob: httpx.AsyncClient, put: Put, sql: Sql
 ) -> None:
     """An item that arrives mid-click stays unread; so does everybody else's; and each change is captured once."""
+    foreign = await put("bob")
     items = [await put("alice") for _ in range(3)]
     await alice.post(f"/items/{items[0]}/read")
-    foreign = await put("bob")
     late = await put("alice")
     await sql("DELETE FROM changes")
     answer = await alice.post("/items/read-all", json={"through": items[2]})

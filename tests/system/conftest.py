@@ -1,0 +1,141 @@
+"""The whole system, as real processes: started like `make run` does it, or put together from its parts."""
+
+import contextlib
+import itertools
+import secrets
+import sys
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from devstack.data_dir import DataDir
+from devstack.nats import Nats
+from devstack.ports import free_port
+from devstack.postgres import Postgres
+from devstack.processes import Child, running, running_together
+from devstack.services import Service, environment, tandem
+from devstack.settings import PORTS, Settings
+from tests.system.system import System
+
+ROOT = Path(__file__).parents[2]
+
+_numbers = itertools.count()
+
+
+def new_settings(data_dir: Path) -> Settings:
+    """Ports of its own for a system."""
+    return Settings(ports={variable: free_port() for variable in PORTS}, data_dir=data_dir)
+
+
+class Runner(Child):
+    """`make run` without make. It is ready when it has printed its last line, the page's address."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._lines: list[str] = []
+        super().__init__(
+            "tandem",
+            [sys.executable, "-m", "devstack", "run"],
+            env=as_environment(settings) | {"PYTHONPATH": str(ROOT)},
+            ready_within=120,
+            grace=6,  # seconds; it promises 5
+            sink=self._print_and_keep,
+        )
+
+    async def spawn(self) -> None:
+        self._lines.clear()
+        await super().spawn()
+
+    async def ready(self) -> bool:
+        return bool(self._lines) and self._lines[-1].startswith("Tandem is running: ")
+
+    def _print_and_keep(self, _: str, line: str) -> None:
+        self._lines.append(line)
+        print(line)  # pytest shows it with a test that fails
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that say what `settings` say."""
+    return {name: str(port) for name, port in settings.ports.items()} | {"DATA_DIR": str(settings.data_dir)}
+
+
+class People:
+    """People whom no other test knows."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+
+    def someone(self, name: str) -> str:
+        """The id of a new user."""
+        return f"{name}-{secrets.token_hex(4)}"
+
+    async def partners(self) -> tuple[str, str]:
+        """Alice and Bob, who are partners."""
+        alice, bob = self.someone("alice"), self.someone("bob")
+        invite = await self._system.post(f"{self._system.connection}/partnership/invites", alice)
+        await self._system.post(f"{self._system.connection}/partnership/accept", bob, {"code": invite["code"]})
+        return alice, bob
+
+
+class Parts:
+    """A system put together here, so that a test can kill its servers and start its services twice."""
+
+    def __init__(self, system: System, postgres: Postgres, nats: Nats) -> None:
+        self.system = system
+        self.postgres = postgres
+        self.nats = nats
+
+    @contextlib.asynccontextmanager
+    async def second_copy(self) -> AsyncIterator[System]:
+        """The same system, by way of another copy of each service that may have one on this machine's ports."""
+        ports = {**self.system.settings.ports, "INBOX_PORT": free_port(), "CONNECTION_PORT": free_port()}
+        settings = Settings(ports=ports, data_dir=self.system.settings.data_dir)
+        services = [service for service in tandem(settings) if service.name in ("connection", "inbox")]
+        async with (
+            running_together(children(services, settings, self.postgres, self.nats)),
+            System.at(settings) as system,
+        ):
+            yield system
+
+
+def children(services: list[Service], settings: Settings, postgres: Postgres, nats: Nats) -> list[Child]:
+    """The services as children of ours, told what the runner of `make run` would tell them."""
+    told: Mapping[str, str] = environment(settings, postgres, nats, DataDir(settings.data_dir).secret())
+    env = {**told, "PYTHONPATH": str(ROOT)}
+    return [Child(service.name, service.command, env=env, probe=service.ready, ready_within=60) for service in services]
+
+
+async def migrate(services: list[Service], settings: Settings, postgres: Postgres, nats: Nats) -> None:
+    """Bring the databases up to date, as the services do it."""
+    migrations = [Service(each.name, each.migrate, each.port) for each in services if each.migrate is not None]
+    for service, child in zip(migrations, children(migrations, settings, postgres, nats), strict=True):
+        await child.spawn()
+        assert await child.wait() == 0, f"the migration of {service.name}"
+
+
+@pytest.fixture(scope="session")
+async def system(server_dir: Path) -> AsyncIterator[System]:
+    """The system that all tests share which neither stop nor double any of it."""
+    settings = new_settings(server_dir / "system")
+    async with running(Runner(settings)), System.at(settings) as running_system:
+        yield running_system
+
+
+@pytest.fixture
+def people(system: System) -> People:
+    """New users of that system."""
+    return People(system)
+
+
+@pytest.fixture(scope="session")
+async def parts(server_dir: Path) -> AsyncIterator[Parts]:
+    """Another system for the tests that do. Each of them leaves it whole."""
+    settings = new_settings(server_dir / "parts")
+    settings.data_dir.mkdir()
+    place, services = DataDir(settings.data_dir), tandem(settings)
+    postgres, nats = Postgres(place.postgres), Nats(place.nats, settings.ports["NATS_PORT"])
+    async with running_together([postgres, nats]):
+        await postgres.create_databases("connection", "inbox")
+        await migrate(services, settings, postgres, nats)
+        async with running_together(children(services, settings, postgres, nats)), System.at(settings) as whole:
+            yield Parts(whole, postgres, nats)
