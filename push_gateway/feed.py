@@ -50,6 +50,7 @@ class Feed:
     _held: list[StoredEvent] = field(default_factory=list)
     _newest: dict[bytes, StoredEvent] = field(default_factory=dict)
     _suspected: bool = False
+    _expected: int = 0
 
     @property
     def seq(self) -> int:
@@ -86,8 +87,11 @@ class Feed:
         return Step(read_after=self._whole_up_to())
 
     def expect(self, source: bytes, seq: int) -> Step:
-        """The stream holds an event of `source` at `seq`. If it has not arrived, it was lost on the way."""
-        return self.suspect() if seq > self._position(source) else NOTHING
+        """The stream holds an event of `source` at `seq`. If it has not arrived, it is read until it is there."""
+        if seq <= self._position(source):
+            return NOTHING
+        self._expected = max(self._expected, seq)
+        return NOTHING if self.reading else self.suspect()
 
     def confirm(self, through: int) -> None:
         """Nothing up to `through` is missing here, as a comparison with the stream has shown."""
@@ -97,7 +101,7 @@ class Feed:
     def restart(self, start: int) -> None:
         """Begin anew after `start`: the stream is not the one that it was."""
         self.start, self.tail = start, 0
-        self.reading, self._suspected = False, False
+        self.reading, self._suspected, self._expected = False, False, 0
         self._positions, self._held, self._newest = {}, [], {}
 
     def read(self, events: Iterable[StoredEvent], *, through: int, more: bool) -> Step:
@@ -121,7 +125,7 @@ class Feed:
             if step.read_after is not None:
                 self._held += held[index + 1 :]
                 return Step(delivered, step.read_after)
-        if self._suspected:
+        if self._suspected or self._expected > self.start:
             self._suspected = False
             return Step(delivered, self.suspect().read_after)
         return Step(delivered)

@@ -104,8 +104,8 @@ class Hub:
         return self._feeds[session.user].position_of(session)
 
     def users(self) -> list[UserId]:
-        """Everybody whose feed can be compared with the stream."""
-        return [user for user, feed in self._feeds.items() if not feed.feed.reading]
+        """Everybody who has a feed here."""
+        return list(self._feeds)
 
     def compare(self, users: Iterable[UserId], lasts: Mapping[UserId, Mapping[Source, int]], *, through: int) -> None:
         """See that the feeds of `users` have the last event of each source up to `through`."""
@@ -136,19 +136,22 @@ class Hub:
         self._greet(session, cursor.since, resumed=True)
         while True:
             batch = await feed.read(session.position)
+            state = (
+                await self._watch.state()
+            )  # asked behind the read: what the stream held then, it held during the read
+            if not _complete(Cursor(cursor.epoch, session.position), state):
+                break
             await session.replay(batch.events)
             session.position = batch.through
             if not batch.more and feed.try_join(session):
-                break
-            if not batch.events:  # the feed is beyond what this replica has, or what it has delivered is there no more
-                if not _complete(cursor, await self._watch.state()):
-                    session.position = feed.feed.seq
+                return
+            if not batch.events:  # the feed is beyond what this replica has
                 await asyncio.sleep(READ_AGAIN)
-        state = await self._watch.state()
-        if not _complete(cursor, state):
-            session.position = feed.feed.seq
-            reason = "what you missed was no longer complete; fetch your state again"
-            session.write(frames.resync(session.position, reason, epoch=state.epoch))
+        session.position = feed.feed.seq
+        reason = "what you missed is no longer complete; fetch your state again"
+        session.write(frames.resync(session.position, reason, epoch=state.epoch))
+        joined = feed.try_join(session)
+        assert joined, "nothing was delivered since the position was read"
 
     def _greet(self, session: Session, seq: int, *, resumed: bool) -> None:
         assert self._watch.latest is not None, "the feed was placed by it"

@@ -125,8 +125,9 @@ class Sweep:
             filters = [user_filter(user) for user in users[start : start + USERS_AT_ONCE]]
             answer = await self._direct.ask(multi_last=filters, batch=len(filters) * len(SOURCES))
             _note(lasts, answer.messages)
-            if answer.messages:
-                up_to = min(up_to, answer.up_to)
+            if not answer.messages:  # then nothing says how far that replica is
+                return await self._stored_since(self._swept, up_to)
+            up_to = min(up_to, answer.up_to)
         return lasts, up_to
 
 

@@ -53,7 +53,7 @@ class Handler:
         return await until(lambda: set(bodies) <= set(self.handled), within=20)
 
 
-Consume = Callable[[Handler], asyncio.Task[None]]
+Consume = Callable[..., asyncio.Task[None]]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ async def consume(things: Stream, dead: Stream) -> AsyncIterator[Consume]:
     async def ready() -> None:
         """There is no database."""
 
-    def start(handler: Handler) -> asyncio.Task[None]:
+    def start(handler: Handler, delays: Sequence[float] = DELAYS) -> asyncio.Task[None]:
         consumer = Consumer(
             things,
             durable=DURABLE,
@@ -85,7 +85,7 @@ async def consume(things: Stream, dead: Stream) -> AsyncIterator[Consume]:
             dead_letter_subject=f"dead.{DURABLE}",
             handle=handler.handle,
             ready=ready,
-            delays=DELAYS,
+            delays=delays,
         )
         tasks.append(asyncio.create_task(consumer.run()))
         return tasks[-1]
@@ -168,13 +168,11 @@ async def test_a_message_that_failed_is_tried_again_while_what_is_behind_it_is_h
     things: Stream, consume: Consume, handler: Handler
 ) -> None:
     """Nothing of a batch that failed counts as done, and nothing of it is lost."""
-    failures = iter([ValueError("not yet")] * 3)
-    handler.wrong = lambda body: next(failures, None) if body == b"3" else None
+    handler.wrong = lambda body: ValueError("not yet") if body == b"3" and len(handler.handled) < 19 else None
     await publish(things, *numbered(20))
-    consume(handler)
+    consume(handler, delays=[0.01] * 1000)
     assert await handler.has(*numbered(20))
     assert handler.handled == [*numbered(3), *numbered(20)[4:], b"3"]
-    assert handler.batches[0] == numbered(20)
     assert await all_acknowledged(things)
 
 

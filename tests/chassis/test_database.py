@@ -86,32 +86,27 @@ async def test_a_session_is_in_utc_and_names_its_service(url: str) -> None:
     await database.close()
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+async def test_a_statement_that_is_wrong_does_not_say_that_the_database_is_away(database: Database) -> None:
+    """To try it again would not help."""
+    for statement in (
         "SELECT nonsense",
         "SELECT 1 / 0",
         "SELECT CAST('x' AS integer)",
         "INSERT INTO things (id, owner) VALUES (1, NULL)",
         "INSERT INTO things (id) VALUES (1), (1)",
         "DO $$ BEGIN RAISE 'cancelled' USING ERRCODE = 'query_canceled'; END $$",
-    ],
-)
-async def test_a_statement_that_is_wrong_does_not_say_that_the_database_is_away(
-    database: Database, statement: str
-) -> None:
-    """To try it again would not help."""
-    with pytest.raises(exc.DBAPIError) as refused:
-        await execute(database, statement)
-    assert not is_unavailable(refused.value)
+    ):
+        with pytest.raises(exc.DBAPIError) as refused:
+            await execute(database, statement)
+        assert not is_unavailable(refused.value), statement
 
 
-@pytest.mark.parametrize("value", ["a\x00b", "\ud800", 10**20, object()])
-async def test_a_value_that_is_wrong_does_not_say_that_the_database_is_away(database: Database, value: object) -> None:
+async def test_a_value_that_is_wrong_does_not_say_that_the_database_is_away(database: Database) -> None:
     """Also where the driver refuses it before the database sees it."""
-    with pytest.raises(exc.DBAPIError) as refused:
-        await execute(database, f"SELECT CAST(:value AS {'bigint' if isinstance(value, int) else 'text'})", value=value)
-    assert not is_unavailable(refused.value)
+    for value, kind in (("a\x00b", "text"), ("\ud800", "text"), (10**20, "bigint"), (object(), "text")):
+        with pytest.raises(exc.DBAPIError) as refused:
+            await execute(database, f"SELECT CAST(:value AS {kind})", value=value)
+        assert not is_unavailable(refused.value), value
 
 
 async def test_a_connection_that_is_ended_from_outside_says_that_the_database_is_away(database: Database) -> None:
@@ -130,6 +125,14 @@ async def test_a_connection_that_is_ended_from_outside_says_that_the_database_is
         await cut_between()
     assert is_unavailable(cut.value)
     assert await execute(database, "SELECT 1") == 1
+
+
+async def test_a_server_that_stops_starts_or_is_full_is_away(database: Database) -> None:
+    """It says so in so many words."""
+    for code in ("08006", "53100", "53200", "57P01", "57P02", "57P03"):
+        with pytest.raises(exc.DBAPIError) as refused:
+            await execute(database, f"DO $$ BEGIN RAISE 'away' USING ERRCODE = '{code}'; END $$")
+        assert is_unavailable(refused.value), code
 
 
 async def test_a_server_without_a_free_connection_says_that_the_database_is_away(url: str, sql: Sql) -> None:

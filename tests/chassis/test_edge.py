@@ -156,25 +156,20 @@ async def test_the_caller_is_who_the_token_says(client: httpx.AsyncClient, beare
     assert (await client.get("/now")).json() == "2026-03-01T12:00:00Z"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [{}, {"Authorization": "Bearer"}, {"Authorization": "Bearer x.y.z"}, {"Authorization": "Basic YWxpY2U6"}],
-)
-async def test_without_a_good_token_it_is_401(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+async def test_without_a_good_token_it_is_401(client: httpx.AsyncClient) -> None:
     """As a problem, with the header that HTTP wants."""
-    response = await client.get("/caller", headers=headers)
-    assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
-    assert response.json()["status"] == 401
+    for given in ("", "Bearer", "Bearer x.y.z", "Basic YWxpY2U6"):
+        response = await client.get("/caller", headers={"Authorization": given} if given else {})
+        assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer"), given
+        assert response.json()["status"] == 401
 
 
-@pytest.mark.parametrize("name", ["a.b", "*", ">", "a b", "", "a" * 65, "\u00e9", "alice\n", "\ud800"])
-async def test_a_token_for_somebody_who_cannot_be_a_user_is_401(
-    client: httpx.AsyncClient, bearer: Bearer, name: str
-) -> None:
+async def test_a_token_for_somebody_who_cannot_be_a_user_is_401(client: httpx.AsyncClient, bearer: Bearer) -> None:
     """However well it is signed."""
-    response = await client.get("/caller", headers=bearer(name))
-    assert response.status_code == 401
-    assert response.json()["detail"]
+    for name in ("a.b", "*", ">", "a b", "", "a" * 65, "\u00e9", "alice\n", "\ud800"):
+        response = await client.get("/caller", headers=bearer(name))
+        assert response.status_code == 401, name
+        assert response.json()["detail"]
 
 
 async def test_a_token_without_the_scope_is_403(client: httpx.AsyncClient, bearer: Bearer) -> None:

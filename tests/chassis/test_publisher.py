@@ -120,6 +120,17 @@ async def test_two_messages_on_one_subject_are_never_under_way_at_once(connect: 
     assert max(len(subjects) for subjects in published) == 3
 
 
+async def test_many_messages_are_one_request(connect: Connect, nats: Nats) -> None:
+    """A batch is all or nothing, and one acknowledgement is waited for."""
+    watching = Watching()
+    async with connect(nats, client=watching) as bus:
+        stream = Stream(bus, THINGS, replicas=1)
+        await stream.ensure()
+        watching.together.clear()
+        assert await Publisher(stream).publish(messages(BATCH_MAX)) == Outcome(list(range(1, BATCH_MAX + 1)))
+    assert watching.together == [("things.alice",)]
+
+
 @pytest.mark.parametrize("count", [1, BATCH_FROM])
 async def test_without_a_connection_nothing_is_published_and_that_is_said(nats: Nats, count: int) -> None:
     """At once, and nothing is kept back to be sent later."""

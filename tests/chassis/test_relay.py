@@ -10,6 +10,7 @@ from nats.aio.msg import Msg
 from nats.js.api import RawStreamMsg
 from sqlalchemy import event, text
 
+import chassis.leadership
 import chassis.relay
 from chassis.bus import Bus
 from chassis.database import Database
@@ -62,6 +63,7 @@ async def test_the_commit_of_another_process_wakes_it_over_the_bus(
 ) -> None:
     """One whose own relay is not active. The active one looks by itself only once an hour here."""
     monkeypatch.setattr(chassis.relay, "POLL", 3600)
+    monkeypatch.setattr(chassis.leadership, "SILENCE", 3600)
     active, database, _ = start_relay()
     assert await until(lambda: active.active, within=20)
     await commit(database, "a")

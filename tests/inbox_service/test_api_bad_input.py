@@ -86,7 +86,7 @@ NOT_KEPT: dict[str, list[object]] = {
         {"a": float("nan")},
         {"a": [float("inf")]},
         nested(33),
-        nested(900),
+        nested(300),
         {"a": "x" * (32 * 1024 - len('{"a": ""}') + 1)},
     ],
 }
