@@ -49,8 +49,15 @@ def server_dir() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 async def postgres(server_dir: Path) -> AsyncIterator[Postgres]:
-    """The PostgreSQL server. A test that stops or kills one starts its own."""
+    """The PostgreSQL server. A test that stops or kills one starts its own.
+
+    It does not wait for the disk: copying and dropping a database for each test takes a fifth of the time so.
+    """
     async with running(Postgres(server_dir / "postgres")) as server:
+        admin = await asyncpg.connect(host=str(server.socket_dir), user="postgres", database="postgres")
+        await admin.execute("ALTER SYSTEM SET fsync = off")
+        await admin.execute("SELECT pg_reload_conf()")
+        await admin.close()
         yield server
 
 

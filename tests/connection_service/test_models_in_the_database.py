@@ -5,8 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
 
+from chassis import migrate
 from chassis.database import Database
+from connection_service.app import MIGRATIONS
 from connection_service.models import Table
 
 Sql = Callable[..., Awaitable[list[asyncpg.Record]]]
@@ -104,3 +109,22 @@ async def test_only_answers_are_captured_and_none_can_be_lost_by_truncating(sql:
     assert [row["table_name"] for row in await sql("SELECT table_name FROM changes")] == ["connection_answers"]
     with pytest.raises(asyncpg.RaiseError, match="use DELETE"):
         await sql("TRUNCATE connection_answers")
+
+
+async def test_the_migrations_can_be_undone_and_done_again(database: Database, sql: Sql) -> None:
+    """They leave nothing behind: no table, no function, no domain."""
+
+    def undo(connection: Connection) -> None:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+    async with database.engine.begin() as connection:
+        await connection.run_sync(undo)
+    assert await sql("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == []
+    assert await sql("SELECT typname FROM pg_type WHERE typtype = 'd' AND typnamespace = 'public'::regnamespace") == []
+    left = await sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert [row["tablename"] for row in left] == ["alembic_version"]
+    await migrate.upgrade(database.engine.url.render_as_string(hide_password=False), MIGRATIONS)
+    assert await database.ready(migrate.head(MIGRATIONS))
