@@ -36,7 +36,7 @@ class Hub:
         self._watch = watch
         self._heartbeat = heartbeat
         self._feeds: dict[UserId, LiveFeed] = {}
-        watch.on_new_history(self._restart)
+        watch.on_new_history(self.restart)
 
     @property
     def ready(self) -> bool:
@@ -107,13 +107,18 @@ class Hub:
         """Everybody who has a feed here."""
         return list(self._feeds)
 
+    def highest(self) -> int:
+        """The highest sequence of any event that was delivered here, 0 before the first."""
+        return max((feed.feed.tail for feed in self._feeds.values()), default=0)
+
     def compare(self, users: Iterable[UserId], lasts: Mapping[UserId, Mapping[Source, int]], *, through: int) -> None:
         """See that the feeds of `users` have the last event of each source up to `through`."""
         for user in users:
             if (feed := self._feeds.get(user)) is not None:
                 feed.compare(lasts.get(user, {}), through=through)
 
-    def _restart(self, state: StreamState) -> None:
+    def restart(self, state: StreamState) -> None:
+        """The stream is not the one that it was: every feed begins anew, and every client fetches its state."""
         log.warning("the stream has a new history", epoch=state.epoch, last=state.last, feeds=len(self._feeds))
         resync = frames.resync(state.last, "the event stream was restored; fetch your state again", epoch=state.epoch)
         for feed in self._feeds.values():

@@ -94,7 +94,10 @@ class Sweep:
         Raises:
             BusUnavailable: the stream did not answer.
         """
+        delivered = self._hub.highest()
         state = await self._watch.state()
+        if state.last < delivered:  # it has lost its end, and whoever restored it has not said so yet
+            self._hub.restart(state)
         if state.last <= self._swept:
             self._swept = state.last  # less than before: another history, which the hub has been told of
             return

@@ -9,11 +9,17 @@ from contracts.subjects import event_subject, user_id
 from tests.push_gateway.conftest import Connect, Events, Gateway
 
 
+@pytest.fixture
+def _often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that sweeps several times a second."""
+    monkeypatch.setattr("push_gateway.sweep.INTERVAL", 0.2)
+
+
+@pytest.mark.usefixtures("_often")
 async def test_a_stream_that_lost_its_end_makes_every_client_fetch_its_state(
-    own_gateway: Gateway, own_events: Events, connect: Connect, monkeypatch: pytest.MonkeyPatch
+    own_events: Events, own_gateway: Gateway, connect: Connect
 ) -> None:
     """Also before anybody has given it a new epoch; and what is stored from then on arrives."""
-    monkeypatch.setattr("push_gateway.sweep.INTERVAL", 0.2)
     device = await connect("alice", to=own_gateway)
     epoch = (await device.hello())["data"]["epoch"]
     await own_events.store("alice", 5)
