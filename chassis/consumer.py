@@ -5,6 +5,7 @@ nothing behind it. While the database is away nothing is counted against any mes
 """
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import quote
@@ -37,8 +38,7 @@ REASON_MAX = 500
 """Characters of an error kept with a dead letter."""
 
 ACK_WAIT = 5.0
-"""Seconds after which an unacknowledged message is given to another process: what a user waits after one was killed.
-A batch takes milliseconds; one that takes longer is handled twice, which changes nothing."""
+"""Seconds after which a killed process's messages are given to another one. A living one holds on to its own."""
 
 DELAYS = (1.0, 5.0, 30.0, 120.0)
 """Seconds before each further attempt; after the last one the message goes to the dead letters."""
@@ -70,6 +70,7 @@ class Consumer:
         handle: Handle,
         ready: Callable[[], Awaitable[None]],
         delays: Sequence[float] = DELAYS,
+        ack_wait: float = ACK_WAIT,
     ) -> None:
         self._bus = stream.bus
         self._stream = stream
@@ -77,7 +78,7 @@ class Consumer:
             durable_name=durable,
             filter_subject=filter_subject,
             ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=ACK_WAIT,
+            ack_wait=ack_wait,
             max_deliver=-1,
             max_ack_pending=10 * BATCH,
         )
@@ -86,6 +87,7 @@ class Consumer:
         self._handle = handle
         self._ready = ready
         self._delays = delays
+        self._hold_every = ack_wait / 3
 
     async def run(self) -> None:
         """Consume until cancelled."""
@@ -153,16 +155,26 @@ class Consumer:
 
     async def _handle_when_possible(self, batch: Sequence[Msg], waiting: Sequence[Msg]) -> None:
         """Handle a batch, waiting while the database is away: that is no fault of the messages."""
+        holding = asyncio.create_task(self._hold((*batch, *waiting)), name="hold messages")
+        try:
+            while True:
+                try:
+                    return await self._handle(batch)
+                except Exception as error:
+                    if not is_unavailable(error):
+                        raise
+                    log.warning("the database is away; the consumer waits", error=str(error))
+                await asyncio.sleep(RETRY)
+        finally:
+            holding.cancel()
+
+    async def _hold(self, messages: Sequence[Msg]) -> None:
+        """Keep messages from being given to another process, until cancelled."""
         while True:
-            try:
-                return await self._handle(batch)
-            except Exception as error:
-                if not is_unavailable(error):
-                    raise
-                log.warning("the database is away; the consumer waits", error=str(error))
-            for message in (*batch, *waiting):
-                await message.in_progress()
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(self._hold_every)
+            with contextlib.suppress(nats.errors.Error):  # given to another one, they are handled twice at worst
+                for message in messages:
+                    await message.in_progress()
 
     async def _failed(self, message: Msg, error: Exception) -> None:
         attempt = message.metadata.num_delivered

@@ -7,7 +7,7 @@ import itertools
 import json
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -30,7 +30,7 @@ from devstack.waiting import until
 from push_gateway import app
 from push_gateway.settings import Settings
 from tests.conftest import running_bus
-from tests.push_gateway.clients import PATIENCE, Client, Frame
+from tests.push_gateway.clients import PATIENCE, Client, Frame, RawClient
 
 _numbers = itertools.count()
 
@@ -313,3 +313,28 @@ async def connect(gateway: Gateway) -> AsyncIterator[Connect]:
 
     yield open_client
     await asyncio.gather(*(client.leave() for client in clients))
+
+
+class ConnectRaw(Protocol):
+    """`await connect_raw("alice")` gives a socket of alice's that does only what it is told."""
+
+    async def __call__(
+        self, user: str, *, to: Gateway | None = ..., token: str | None = ..., query: str = ..., early: bytes = ...
+    ) -> RawClient: ...
+
+
+@pytest.fixture
+def connect_raw(gateway: Gateway) -> Iterator[ConnectRaw]:
+    """Opens such sockets, to the shared gateway unless told otherwise; they vanish when the test ends."""
+    clients: list[RawClient] = []
+
+    async def open_raw(
+        user: str, *, to: Gateway | None = None, token: str | None = None, query: str = "", early: bytes = b""
+    ) -> RawClient:
+        port = (to or gateway).port
+        clients.append(await RawClient.open(port, token=token or token_for(user), query=query, early=early))
+        return clients[-1]
+
+    yield open_raw
+    for client in clients:
+        client.leave()

@@ -11,8 +11,8 @@ import pytest
 from devstack.ports import free_port
 from devstack.processes import Child, running
 from devstack.waiting import until
-from tests.push_gateway.clients import PATIENCE, RawClient
-from tests.push_gateway.conftest import AUTH, Connect, Events, Gateway, MonitoredNats, running_gateway, token_for
+from tests.push_gateway.clients import PATIENCE
+from tests.push_gateway.conftest import AUTH, Connect, ConnectRaw, Events, Gateway, MonitoredNats, running_gateway
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,18 +80,19 @@ def process(nats: MonitoredNats) -> tuple[Child, Gateway]:
     return Child("push", command, env=environment, probe=gateway.is_ready, sink=lambda *_: None), gateway
 
 
-async def test_sigterm_ends_the_process(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
+async def test_sigterm_ends_the_process(
+    connect: Connect, nats: MonitoredNats, own_events: Events, connect_raw: ConnectRaw
+) -> None:
     """With exit code 0, when everybody has been told; a client that reads nothing does not hold it up."""
     child, gateway = process(nats)
     async with running(child):
         clients = [await connect("alice", to=gateway) for _ in range(10)]
-        stuck = await RawClient.open(gateway.port, token=token_for("bob"))
+        await connect_raw("bob", to=gateway)
         await own_events.store("bob", 60, size=100_000)
         os.kill(child.pid, signal.SIGTERM)
         assert {(await client.closed()).code for client in clients} == {1001}
         async with asyncio.timeout(PATIENCE):
             assert await child.wait() == 0
-        stuck.leave()
 
 
 async def test_sigterm_ends_a_process_that_never_got_ready(nats: MonitoredNats) -> None:

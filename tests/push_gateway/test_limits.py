@@ -5,8 +5,8 @@ import json
 import pytest
 
 from devstack.waiting import until
-from tests.push_gateway.clients import PATIENCE, RawClient, closed_with, frame_bytes
-from tests.push_gateway.conftest import Connect, Events, Gateway, MonitoredNats, running_gateway, token_for
+from tests.push_gateway.clients import PATIENCE, closed_with, frame_bytes
+from tests.push_gateway.conftest import Connect, ConnectRaw, Events, Gateway, MonitoredNats, running_gateway, token_for
 
 TEXT, PING, CLOSE = 1, 9, 8
 LARGE = 100_000
@@ -69,14 +69,13 @@ async def test_too_many_operations_end_the_socket(connect: Connect, alice: str) 
     ids=["pings", "pongs", "empty parts of one message"],
 )
 async def test_a_flood_of_frames_that_are_no_operation_ends_the_socket(
-    gateway: Gateway, alice: str, flood: bytes
+    gateway: Gateway, alice: str, flood: bytes, connect_raw: ConnectRaw
 ) -> None:
     """Each would cost an answer or memory, whether the client reads or not."""
     begin = frame_bytes(TEXT, b"", fin=False) if flood[0] == 0 else b""
-    client = await RawClient.open(gateway.port, token=token_for(alice))
+    client = await connect_raw(alice)
     await client.send(begin + flood * 100)
     assert closed_with(4429, await client.read_to_end())
-    client.leave()
 
 
 @pytest.mark.usefixtures("_impatient")
@@ -85,23 +84,24 @@ async def test_a_flood_of_frames_that_are_no_operation_ends_the_socket(
     [frame_bytes(CLOSE, b"\x03\xe8"), frame_bytes(TEXT, b"nonsense"), frame_bytes(TEXT, b"x" * 65_536), b""],
     ids=["a close", "nonsense", "too much", "nothing, with a refused token"],
 )
-async def test_a_client_that_does_not_hang_up_is_cut(gateway: Gateway, alice: str, last_words: bytes) -> None:
+async def test_a_client_that_does_not_hang_up_is_cut(
+    gateway: Gateway, alice: str, last_words: bytes, connect_raw: ConnectRaw
+) -> None:
     """It neither reads nor closes its end; its place is free again all the same."""
     before = await open_sockets(gateway)
     token = token_for(alice) if last_words else "refused"
-    client = await RawClient.open(gateway.port, token=token)
+    client = await connect_raw(alice, token=token)
     await client.send(last_words)
     assert await until(client.is_cut, within=PATIENCE)
-    client.leave()
     assert await open_sockets(gateway) <= before
 
 
 async def test_a_slow_reader_is_closed_and_nobody_else_waits(
-    connect: Connect, gateway: Gateway, events: Events, alice: str, bob: str
+    connect: Connect, gateway: Gateway, events: Events, alice: str, bob: str, connect_raw: ConnectRaw
 ) -> None:
     """4408 at the limit; another device of the same user, and a neighbour, get everything in order."""
     quick, neighbour = await connect(alice), await connect(bob)
-    slow = await RawClient.open(gateway.port, token=token_for(alice))
+    slow = await connect_raw(alice)
     before = await gateway.count(TOO_SLOW)
     stored, for_bob = [], []
     while await gateway.count(TOO_SLOW) == before:
@@ -110,22 +110,22 @@ async def test_a_slow_reader_is_closed_and_nobody_else_waits(
         assert len(stored) < ENOUGH, "it is never closed"
         await quick.take(len(stored))
     assert closed_with(4408, await slow.read_to_end())
-    slow.leave()
     stored += await events.store(alice, 3)
     assert await quick.take(len(stored)) == [event.frame for event in stored]
     assert await neighbour.take(len(for_bob)) == [event.frame for event in for_bob]
 
 
 @pytest.mark.usefixtures("_impatient")
-async def test_a_slow_reader_that_goes_on_not_reading_is_cut(gateway: Gateway, events: Events, alice: str) -> None:
+async def test_a_slow_reader_that_goes_on_not_reading_is_cut(
+    gateway: Gateway, events: Events, alice: str, connect_raw: ConnectRaw
+) -> None:
     """Its close is never read either; what was kept for it is let go."""
     before = await open_sockets(gateway)
-    slow = await RawClient.open(gateway.port, token=token_for(alice))
+    slow = await connect_raw(alice)
     refused = await gateway.count(TOO_SLOW)
     for _ in range(ENOUGH // 5):
         if await gateway.count(TOO_SLOW) > refused:
             break
         await events.store(alice, 5, size=LARGE)
     assert await until(slow.is_cut, within=PATIENCE)
-    slow.leave()
     assert await open_sockets(gateway) <= before

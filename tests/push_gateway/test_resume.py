@@ -7,8 +7,8 @@ import pytest
 
 from contracts.frames import HelloFrame
 from devstack.waiting import until
-from tests.push_gateway.clients import PATIENCE, Client, Frame, RawClient
-from tests.push_gateway.conftest import Connect, Events, Gateway, MonitoredNats, Stored, running_gateway, token_for
+from tests.push_gateway.clients import PATIENCE, Client, Frame
+from tests.push_gateway.conftest import Connect, ConnectRaw, Events, Gateway, MonitoredNats, Stored, running_gateway
 
 TOO_SLOW = 'tandem_push_refusals_total{code="4408"}'
 
@@ -148,20 +148,19 @@ async def test_a_resume_amid_live_events_has_neither_hole_nor_double(
 
 
 async def test_a_long_resume_keeps_the_pace_of_its_client_and_delays_nobody(
-    connect: Connect, nats: MonitoredNats, own_events: Events
+    connect: Connect, nats: MonitoredNats, own_events: Events, connect_raw: ConnectRaw
 ) -> None:
     """A neighbour's events arrive while the client takes nothing; when it reads again it ends in live delivery."""
     async with running_gateway(nats.url, PUSH_HEARTBEAT=1) as gateway:
         stored = await own_events.store("alice", 5_000, sources=("inbox", "connection"), size=2_000)
         neighbour, quick = await connect("bob", to=gateway), await connect("alice", to=gateway)
-        slow = await RawClient.open(gateway.port, token=token_for("alice"), query=await since(own_events, 0))
+        slow = await connect_raw("alice", to=gateway, query=await since(own_events, 0))
         for_bob = [await own_events.store("bob") for _ in range(20)]
         assert await neighbour.take(20) == frames(*for_bob)
         await neighbour.first("heartbeat")
         live = await own_events.store("alice", 3)
         assert await quick.take(3) == frames(live)
         received = await slow.texts_until(live[-1].seq)
-        slow.leave()
     assert received[0]["data"]["resumed"]
     assert [frame for frame in received if "id" in frame] == frames(stored, live)
     positions = [frame["seq"] for frame in received]
@@ -169,19 +168,18 @@ async def test_a_long_resume_keeps_the_pace_of_its_client_and_delays_nobody(
 
 
 async def test_a_client_that_takes_nothing_of_its_resume_is_closed(
-    gateway: Gateway, events: Events, alice: str, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, events: Events, alice: str, monkeypatch: pytest.MonkeyPatch, connect_raw: ConnectRaw
 ) -> None:
     """4408: a resume must not last for ever."""
     monkeypatch.setattr("push_gateway.session.REPLAY_STALL", 0.2)
     await events.store(alice, 200, size=100_000)
     before = await gateway.count(TOO_SLOW)
-    client = await RawClient.open(gateway.port, token=token_for(alice), query=await since(events, 0))
+    await connect_raw(alice, query=await since(events, 0))
 
     async def refused() -> bool:
         return await gateway.count(TOO_SLOW) == before + 1
 
     assert await until(refused, within=PATIENCE)
-    client.leave()
 
 
 async def test_a_device_that_comes_back_ahead_of_the_feed_is_sent_nothing_twice(
@@ -220,11 +218,11 @@ async def test_a_device_that_has_read_what_the_feed_repairs_later_is_not_sent_it
 
 
 async def test_a_resume_of_what_is_purged_meanwhile_ends_in_a_resync(
-    connect: Connect, own_gateway: Gateway, own_events: Events
+    connect_raw: ConnectRaw, own_gateway: Gateway, own_events: Events
 ) -> None:
     """Retention may pass while one reads: before anything that comes after the hole the client is told of it."""
     stored = await own_events.store("alice", 4_000, size=2_000)
-    client = await RawClient.open(own_gateway.port, token=token_for("alice"), query=await since(own_events, 0))
+    client = await connect_raw("alice", to=own_gateway, query=await since(own_events, 0))
     await client.texts(1)
     await own_events.bus.jetstream.purge_stream(own_events.stream.name)
     live = await own_events.store("alice")
@@ -237,7 +235,6 @@ async def test_a_resume_of_what_is_purged_meanwhile_ends_in_a_resync(
     live += await own_events.store("alice")
     behind = [each for each in live if each.seq > resync["seq"]]
     assert await client.texts(len(behind)) == frames(behind)
-    client.leave()
 
 
 async def test_many_devices_come_back_at_once(connect: Connect, events: Events, alice: str, bob: str) -> None:

@@ -13,10 +13,11 @@ from websockets.exceptions import InvalidStatus
 from chassis.settings import AuthSettings
 from contracts.frames import HelloFrame
 from devstack.waiting import until
-from tests.push_gateway.clients import PATIENCE, Client, RawClient
+from tests.push_gateway.clients import PATIENCE, Client
 from tests.push_gateway.conftest import (
     AUTH,
     Connect,
+    ConnectRaw,
     Events,
     Gateway,
     MonitoredNats,
@@ -203,17 +204,16 @@ async def test_readiness_follows_nats(connect: Connect, nats: MonitoredNats, own
 
 
 async def test_a_feed_that_could_not_be_opened_is_opened_for_the_next_one(
-    nats: MonitoredNats, own_gateway: Gateway, connect: Connect
+    nats: MonitoredNats, own_gateway: Gateway, connect: Connect, connect_raw: ConnectRaw
 ) -> None:
     """Also while a socket that was refused for that reason is still there."""
     await nats.kill()
     assert await until(own_gateway.is_not_ready, within=PATIENCE)
-    lingering = await RawClient.open(own_gateway.port, token=token_for("alice"))
+    await connect_raw("alice", to=own_gateway)
     await nats.start()
     assert await until(own_gateway.is_ready, within=PATIENCE)
     client = await connect("alice", to=own_gateway)
     assert (await client.hello())["data"]["user_id"] == "alice"
-    lingering.leave()
 
 
 async def subscribed(nats: MonitoredNats) -> bool:

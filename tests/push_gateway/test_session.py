@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.push_gateway.clients import RawClient, closed_with, frame_bytes
-from tests.push_gateway.conftest import AUTH, Connect, Events, Gateway, token_for
+from tests.push_gateway.clients import closed_with, frame_bytes
+from tests.push_gateway.conftest import AUTH, Connect, ConnectRaw, Events, token_for
 
 TEXT, CONTINUATION = 1, 0
 
@@ -95,20 +95,20 @@ RAW: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("what", RAW)
-async def test_what_breaks_websocket_breaks_the_protocol(gateway: Gateway, alice: str, what: str) -> None:
+async def test_what_breaks_websocket_breaks_the_protocol(alice: str, what: str, connect_raw: ConnectRaw) -> None:
     """There is one code for that, wherever it was noticed."""
-    client = await RawClient.open(gateway.port, token=token_for(alice))
+    client = await connect_raw(alice)
     await client.send(RAW[what])
     assert closed_with(4400, await client.read_to_end())
-    client.leave()
 
 
 @pytest.mark.parametrize("what", RAW)
-async def test_a_client_that_speaks_before_it_is_answered_is_sent_away(gateway: Gateway, alice: str, what: str) -> None:
+async def test_a_client_that_speaks_before_it_is_answered_is_sent_away(
+    alice: str, what: str, connect_raw: ConnectRaw
+) -> None:
     """Nothing is left of it."""
-    client = await RawClient.open(gateway.port, token=token_for(alice), early=RAW[what])
+    client = await connect_raw(alice, early=RAW[what])
     await client.read_to_end()
-    client.leave()
 
 
 async def test_a_close_of_the_client_is_answered(connect: Connect, alice: str) -> None:

@@ -87,7 +87,7 @@ class Parts:
 
     @contextlib.asynccontextmanager
     async def second_copy(self) -> AsyncIterator[System]:
-        """The same system, by way of another copy of each service that may have one on this machine's ports."""
+        """The same system, by way of a second copy of the two services with a database, on other ports."""
         ports = {**self.system.settings.ports, "INBOX_PORT": free_port(), "CONNECTION_PORT": free_port()}
         settings = Settings(ports=ports, data_dir=self.system.settings.data_dir)
         services = [service for service in tandem(settings) if service.name in ("connection", "inbox")]
@@ -108,9 +108,10 @@ def children(services: list[Service], settings: Settings, postgres: Postgres, na
 async def migrate(services: list[Service], settings: Settings, postgres: Postgres, nats: Nats) -> None:
     """Bring the databases up to date, as the services do it."""
     migrations = [Service(each.name, each.migrate, each.port) for each in services if each.migrate is not None]
-    for service, child in zip(migrations, children(migrations, settings, postgres, nats), strict=True):
-        await child.spawn()
-        assert await child.wait() == 0, f"the migration of {service.name}"
+    processes = children(migrations, settings, postgres, nats)
+    for process in processes:
+        await process.spawn()
+    assert [await process.wait() for process in processes] == [0] * len(processes)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 
 from tests.system.conftest import Parts, People
 from tests.system.device import names
@@ -12,12 +13,11 @@ PAIRS = 6
 async def test_answers_through_either_copy_arrive_once(parts: Parts) -> None:
     """Of two relays on a database one is active, and the consumer's work is shared; the writes come from both sides."""
     people = People(parts.system)
-    pairs = [await people.partners() for _ in range(PAIRS)]
+    pairs, stranger = [await people.partners() for _ in range(PAIRS)], people.someone("mallory")
     async with parts.second_copy() as copy, contextlib.AsyncExitStack() as stack:
         assert copy.connection != parts.system.connection
         devices = {
-            user: await stack.enter_async_context(copy.device(user))
-            for user in [user for pair in pairs for user in pair] + [people.someone("mallory")]
+            user: await stack.enter_async_context(copy.device(user)) for user in itertools.chain(*pairs, [stranger])
         }
         await asyncio.gather(
             *(parts.system.answer(alice) for alice, _ in pairs),
@@ -34,7 +34,7 @@ async def test_answers_through_either_copy_arrive_once(parts: Parts) -> None:
             for user, items in ((alice, 3), (bob, 1)):
                 assert names(heard[user]).count("connection_answer:created") == 2
                 assert names(heard[user]).count("inbox:created") == items
-        assert heard[devices.popitem()[0]] == [], "the stranger"
+        assert heard[stranger] == []
 
 
 async def test_the_first_copy_goes_on_when_the_second_has_gone(parts: Parts) -> None:

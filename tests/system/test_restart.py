@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from devstack.processes import running
+from devstack.trees import alive
 from devstack.waiting import until
 from tests.system.conftest import People, Runner, new_settings
 from tests.system.device import names
@@ -32,22 +33,13 @@ async def ctrl_c(runner: Runner) -> None:
 
 
 async def kill_9(runner: Runner) -> None:
-    """SIGKILL for every process at once: none gets to do anything about the end of another."""
-    processes = [psutil.Process(runner.pid), *psutil.Process(runner.pid).children(recursive=True)]
-    assert len(processes) > 6, "the runner, two servers, PostgreSQL's own processes, three services"
-    for signal_number in (signal.SIGSTOP, signal.SIGKILL):
-        for process in processes:
-            process.send_signal(signal_number)
+    """SIGKILL for every process at once. Frozen before, none gets to do anything about the end of another."""
+    processes = psutil.Process(runner.pid).children(recursive=True)
+    assert len(processes) > 6, "two servers, PostgreSQL's own processes, three services"
+    runner.freeze()
+    await runner.kill()
     assert await runner.wait() == -signal.SIGKILL
-    assert await until(lambda: not any(ours(process) for process in processes), within=10)
-
-
-def ours(process: psutil.Process) -> bool:
-    """Whether a process lives."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    assert await until(lambda: not any(alive(process) for process in processes), within=10)
 
 
 @pytest.mark.parametrize("end", [ctrl_c, kill_9])
