@@ -146,6 +146,16 @@ def _socket(keys: list[str]) -> Json:
                             "minimum": 0,
                             "description": "the seq of the last frame, whichever it was",
                         },
+                    }
+                    | {
+                        source: {
+                            "type": "integer",
+                            "minimum": 0,
+                            "description": f"the seq of the last event of {source}, or where hello or a heartbeat's "
+                            "`whole` stood if that is higher; without it, an event that was repaired late may be "
+                            "missed (docs/RELIABILITY.md)",
+                        }
+                        for source in subjects.SOURCES
                     },
                 },
                 "headers": {

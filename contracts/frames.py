@@ -65,6 +65,9 @@ class HeartbeatFrame(Contract):
 
     event: Literal["heartbeat"]
     seq: Position
+    whole: int | None = Field(
+        None, ge=0, description="up to here nothing of any source is missing, as a comparison with the stream has shown"
+    )
 
 
 class ResyncData(Contract):
@@ -104,9 +107,9 @@ def hello(seq: int, *, user: UserId, epoch: str, resumed: bool, heartbeat: int) 
     return HelloFrame(event="hello", seq=seq, data=data).model_dump_json().encode()
 
 
-def heartbeat(seq: int) -> bytes:
+def heartbeat(seq: int, *, whole: int | None = None) -> bytes:
     """Make a `HeartbeatFrame`."""
-    return HeartbeatFrame(event="heartbeat", seq=seq).model_dump_json().encode()
+    return HeartbeatFrame(event="heartbeat", seq=seq, whole=whole).model_dump_json(exclude_none=True).encode()
 
 
 def resync(seq: int, reason: str, *, epoch: str | None = None) -> bytes:

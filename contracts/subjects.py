@@ -97,3 +97,8 @@ def addressee(subject: str) -> tuple[UserId, Source]:
         case ["events" | "push", user, source] if source in SOURCES and _USER_ID.match(user):
             return UserId(user), source
     raise UnknownSubject(f"{subject!r} is not events.<user_id>.<source>, source one of {', '.join(SOURCES)}")
+
+
+def source_of(event_name: str) -> str:
+    """The source of an event, which its name begins with: the part before the first `_` or `:`."""
+    return re.split("[_:]", event_name, maxsplit=1)[0]

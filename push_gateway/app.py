@@ -30,6 +30,6 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     direct, watch = DirectGet(client, stream.name), StreamWatch(stream)
     hub = Hub(bus, client, Reader(direct), watch, heartbeat=settings.heartbeat)
     sweep = Sweep(bus, hub, direct, watch)
-    ticker = Ticker(heartbeat=settings.heartbeat, position_of=hub.position_of)
+    ticker = Ticker(heartbeat=settings.heartbeat, heartbeat_for=hub.heartbeat_for)
     server = PushServer(listener, hub, ticker, Authenticator.of(auth), settings, ready=lambda: hub.ready)
     await run_together([bus, hub, sweep, ticker, server], stop=stop, drain=server.drain)

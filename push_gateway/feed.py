@@ -76,7 +76,7 @@ class Feed:
             return Step((event,))
         self.reading = True
         self._held.append(event)
-        return Step(read_after=self._whole_up_to())
+        return Step(read_after=self.whole)
 
     def suspect(self) -> Step:
         """Something may have been lost unseen: read what the stream has beyond what is known."""
@@ -84,7 +84,7 @@ class Feed:
             self._suspected = True
             return NOTHING
         self.reading = True
-        return Step(read_after=self._whole_up_to())
+        return Step(read_after=self.whole)
 
     def expect(self, source: bytes, seq: int) -> Step:
         """The stream holds an event of `source` at `seq`. If it has not arrived, it is read until it is there."""
@@ -138,8 +138,10 @@ class Feed:
         if newest is None or event.seq > newest.seq:
             self._newest[event.source] = event
 
-    def _whole_up_to(self) -> int:
-        """Where every read begins: a gap of one source may have a sister in the other that shows only later."""
+    @property
+    def whole(self) -> int:
+        """Up to where nothing of any source is missing. Every read begins here: a gap of one source may have a sister
+        in the other that shows only later."""
         return min(self._position(source) for source in _SOURCES)
 
     def _position(self, source: bytes) -> int:

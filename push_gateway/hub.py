@@ -99,9 +99,10 @@ class Hub:
                 await asyncio.sleep(RETRY)
         await self._client.failed
 
-    def position_of(self, session: Session) -> int:
-        """Up to where a session's client has everything."""
-        return self._feeds[session.user].position_of(session)
+    def heartbeat_for(self, session: Session) -> bytes:
+        """Tells a session's client that it is connected, and where it stands."""
+        feed = self._feeds[session.user]
+        return frames.heartbeat(feed.position_of(session), whole=feed.whole_of(session))
 
     def users(self) -> list[UserId]:
         """Everybody who has a feed here."""
@@ -139,18 +140,18 @@ class Hub:
 
     async def _resume(self, session: Session, feed: LiveFeed, cursor: Cursor) -> None:
         self._greet(session, cursor.since, resumed=True)
+        session.position = cursor.whole
         while True:
             batch = await feed.read(session.position)
-            state = (
-                await self._watch.state()
-            )  # asked behind the read: what the stream held then, it held during the read
-            if not _complete(Cursor(cursor.epoch, session.position), state):
+            # Asked behind the read: what the stream held then, it held during the read.
+            state = await self._watch.state()
+            if cursor.epoch != state.epoch or state.first > session.position + 1:
                 break
-            await session.replay(batch.events)
+            await session.replay(batch.events, had=cursor.positions)
             session.position = batch.through
-            if not batch.more and feed.try_join(session):
+            if not (batch.more or await self._watch.has_behind(session.user, batch.through)) and feed.try_join(session):
                 return
-            if not batch.events:  # the feed is beyond what this replica has
+            if not batch.events:  # this replica does not have yet what its leader or the feed has
                 await asyncio.sleep(READ_AGAIN)
         session.position = feed.feed.seq
         reason = "what you missed is no longer complete; fetch your state again"
@@ -167,7 +168,8 @@ class Hub:
 
 def _complete(cursor: Cursor, state: StreamState) -> bool:
     """Whether the stream still holds everything behind the cursor."""
-    return cursor.epoch == state.epoch and cursor.since <= state.last and state.first <= cursor.since + 1
+    top = max(cursor.since, *cursor.positions.values())
+    return cursor.epoch == state.epoch and top <= state.last and state.first <= cursor.whole + 1
 
 
 def _failed(task: asyncio.Task[None]) -> bool:

@@ -92,8 +92,12 @@ class LiveFeed:
             del self._sessions[index], self._connections[index]
 
     def position_of(self, session: Session) -> int:
-        """Up to where the client has everything."""
+        """The last sequence that the client was sent, or up to where there is nothing for it."""
         return max(self.feed.seq, session.position) if session in self._sessions else session.position
+
+    def whole_of(self, session: Session) -> int:
+        """Up to where the client lacks nothing of any source."""
+        return self.feed.whole if session in self._sessions else min(self.feed.whole, session.position)
 
     def close(self) -> None:
         """Stop reading."""

@@ -1,7 +1,7 @@
 """Owns one client's session: what is written to it, never waiting for it, and the one operation that it may send."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from pydantic import ValidationError
 from websockets.asyncio.connection import broadcast
@@ -58,15 +58,15 @@ class Session:
         self.greeted = True
         self.write(hello)
 
-    async def replay(self, events: Iterable[StoredEvent]) -> None:
-        """Send events at the pace of the client.
+    async def replay(self, events: Iterable[StoredEvent], *, had: Mapping[bytes, int]) -> None:
+        """Send events at the pace of the client, but not those up to the position in `had` of their source.
 
         Raises:
             ReadsTooSlowly: it took nothing for `REPLAY_STALL` seconds.
         """
         for event in events:
             self.position = event.seq
-            if not event.frame:
+            if not event.frame or event.seq <= had.get(event.source, 0):
                 continue
             try:
                 async with asyncio.timeout(REPLAY_STALL):

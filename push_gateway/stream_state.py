@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chassis.errors import BusUnavailable
 from chassis.streams import EPOCH, Stream
+from contracts.subjects import UserId, user_filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,14 @@ class StreamWatch:
         if self._next is None:
             self._next = asyncio.create_task(self._ask(), name="stream state")
         return await asyncio.shield(self._next)
+
+    async def has_behind(self, user: UserId, seq: int) -> bool:
+        """Whether the stream, as its leader has it, holds anything of `user` behind a sequence.
+
+        Raises:
+            BusUnavailable: there is no answer.
+        """
+        return await self._stream.next_message(user_filter(user), after=seq) is not None
 
     async def _ask(self) -> StreamState:
         async with self._asking:

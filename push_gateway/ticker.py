@@ -5,7 +5,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 
-from contracts import frames
 from push_gateway.errors import TokenRefused
 from push_gateway.session import Session
 
@@ -19,10 +18,10 @@ class Ticker:
     name = "ticker"
 
     def __init__(
-        self, *, heartbeat: int, position_of: Callable[[Session], int], clock: Callable[[], float] = time.time
+        self, *, heartbeat: int, heartbeat_for: Callable[[Session], bytes], clock: Callable[[], float] = time.time
     ) -> None:
         self._slots: list[set[Session]] = [set() for _ in range(heartbeat)]
-        self._position_of = position_of
+        self._heartbeat_for = heartbeat_for
         self._clock = clock
         self._due: defaultdict[int, set[Session]] = defaultdict(set)
         self._place: dict[Session, tuple[int, int]] = {}
@@ -53,7 +52,7 @@ class Ticker:
         self._ticks += 1
         for session in self._slots[self._ticks % len(self._slots)]:
             if session.greeted:
-                session.write(frames.heartbeat(self._position_of(session)))
+                session.write(self._heartbeat_for(session))
         now = int(self._clock())
         for second in range(self._looked_at, now + 1):
             for session in self._due.pop(second, ()):

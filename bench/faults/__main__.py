@@ -53,17 +53,13 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-async def run_matrix(rows: Sequence[Row], *, named: bool, seed: str, rounds: int | None, log: Path) -> int:
-    """Run the rows, each on a system that has survived those before it; returns the exit code.
-
-    Args:
-        named: whether somebody asked for these rows; if not, those with a known defect are not run, and say so.
-    """
+async def run_matrix(rows: Sequence[Row], *, seed: str, rounds: int | None, log: Path) -> int:
+    """Run the rows, each on a system that has survived those before it; returns the exit code."""
     results: list[Result | tuple[str, str]] = []
     failed = False
     async with Stack.running(log) as stack:
         for row in rows:
-            if (reason := row.refusal() or (None if named else row.defect)) is not None:
+            if (reason := row.refusal()) is not None:
                 results.append((row.name, reason))
                 continue
             try:
@@ -88,7 +84,7 @@ def main() -> int:
     """Do what the arguments say."""
     names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description="The fault matrix.")
-    parser.add_argument("--rows", help=f"which of {', '.join(names)}; if not given, all without a known defect")
+    parser.add_argument("--rows", help=f"which of {', '.join(names)}; if not given, all")
     parser.add_argument("--rounds", type=int, help="injections a row; what each row thinks right if not given")
     parser.add_argument("--log", type=Path, default=Path("/tmp/tandem-faults.log"), help="what the processes print")  # noqa: S108
     arguments = parser.parse_args()
@@ -103,9 +99,7 @@ def main() -> int:
     )
     rows = [row for row in ROWS if row.name in wanted]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(
-            run_matrix(rows, named=bool(arguments.rows), seed=seed, rounds=arguments.rounds, log=arguments.log)
-        )
+        return runner.run(run_matrix(rows, seed=seed, rounds=arguments.rounds, log=arguments.log))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
@@ -15,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from bench.faults.run import DeviceRun, Fetched, Received, Record, UserState
 from contracts.frames import BEARER_PREFIX, SUBPROTOCOL, CloseCode
+from contracts.subjects import SOURCES, source_of
 
 BACKOFF = 0.2
 BACKOFF_MAX = 3.0
@@ -45,7 +47,8 @@ class Device:
         self._urls = urls
         self._fetch = fetch
         self._chance = chance
-        self._cursor: tuple[str, int] | None = None
+        self._epoch: str | None = None
+        self._positions: dict[str, int] = {}
         self._socket: ClientConnection | None = None
         self._fetching: asyncio.Task[None] | None = None
 
@@ -80,8 +83,8 @@ class Device:
     async def _connected(self) -> float:
         """One connection, from its start to its end; returns the seconds that we were told to stay away."""
         url = self._chance.choice(self._urls)
-        if self._cursor is not None:
-            url += f"?epoch={self._cursor[0]}&since={self._cursor[1]}"
+        if self._epoch is not None:
+            url += "?" + urlencode({"epoch": self._epoch, "since": max(self._positions.values()), **self._positions})
         protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{self._token}")]
         try:
             async with connect(
@@ -113,20 +116,19 @@ class Device:
             match frame["event"]:
                 case "hello":
                     patience = 2.0 * frame["data"]["heartbeat"]
-                    self._stand_at(frame["data"]["epoch"], frame["seq"])
                     if not frame["data"]["resumed"]:
-                        self._fetch_anew()
+                        self._begin_at(frame["data"]["epoch"], frame["seq"])
                 case "resync":
-                    self._stand_at(frame["data"].get("epoch"), frame["seq"])
-                    self._fetch_anew()
-                case _:
-                    self._stand_at(None, frame["seq"])
+                    self._begin_at(frame["data"].get("epoch", self._epoch), frame["seq"])
+                case "heartbeat":
+                    self._positions = {source: max(at, frame["whole"]) for source, at in self._positions.items()}
+                case name:
+                    self._positions[source_of(name)] = frame["seq"]
 
-    def _stand_at(self, epoch: str | None, seq: int) -> None:
-        if epoch is not None:
-            self._cursor = (epoch, seq)
-        elif self._cursor is not None:
-            self._cursor = (self._cursor[0], max(seq, self._cursor[1]))
+    def _begin_at(self, epoch: str | None, seq: int) -> None:
+        """Have everything up to `seq` by fetching it, and follow from there."""
+        self._epoch, self._positions = epoch, dict.fromkeys(SOURCES, seq)
+        self._fetch_anew()
 
     def _fetch_anew(self) -> None:
         """Fetch the state, however long that takes; a later reason to fetch makes an earlier one needless."""

@@ -30,11 +30,6 @@ statement 10 s."""
 TCP_REPAIR: Final = 19
 """tcp(7) does not tell: a socket in this mode is closed without a word to its peer. From linux/tcp.h."""
 
-OVERTAKEN: Final = (
-    "known defect: `since` is one number for two sources; who has seen 10 of one and was not yet sent 9 of the other"
-    " resumes behind 10 and is promised that nothing is missing"
-)
-
 LARGE: Final = 32_000
 """Bytes of a large item's data."""
 
@@ -64,7 +59,6 @@ class Row:
     Attributes:
         inject: breaks something and mends it again.
         refusal: why it cannot be done on this machine; None if it can.
-        defect: what is known to be wrong with the product here; the row runs only when it is asked for by name.
         devices: how many it needs.
         rounds: how often it is done, unless somebody asks for another number.
     """
@@ -72,7 +66,6 @@ class Row:
     name: str
     inject: Callable[[Scene], Awaitable[None]]
     refusal: Callable[[], str | None] = lambda: None
-    defect: str | None = None
     devices: int = 60
     rounds: int = 3
 
@@ -268,7 +261,7 @@ ROWS: Final = (
     Row("vanishes", _vanish, refusal=_cannot_vanish),
     Row("200-sockets-cut", _cut_all, devices=200),
     Row("live-copies-lost", _lose_live_copies),
-    Row("live-copies-lost-then-cut", _lose_live_copies_and_cut, defect=OVERTAKEN, rounds=2),
+    Row("live-copies-lost-then-cut", _lose_live_copies_and_cut, rounds=2),
     Row("stream-deleted", _delete_stream),
     Row("store-restored", _restore_store),
 )

@@ -276,8 +276,9 @@ def _messages(change: Change) -> list[Message]:
 async def start_relay(url: str, things: Stream) -> AsyncIterator[StartRelay]:
     """Starts relays, each as if in a process of its own; those that run in the end are stopped."""
     relays: list[tuple[asyncio.Task[None], Database]] = []
+    ended: list[asyncio.Task[None]] = []
 
-    def start(*, at: str = url, **options: Any) -> tuple[Relay, Database, asyncio.Task[None]]:
+    def start(*, at: str = url, ends: bool = False, **options: Any) -> tuple[Relay, Database, asyncio.Task[None]]:
         database = Database(at, application_name="relay")
         relay = Relay(
             database,
@@ -291,11 +292,13 @@ async def start_relay(url: str, things: Stream) -> AsyncIterator[StartRelay]:
         database.after_commit(relay.wake)
         task = asyncio.create_task(relay.run())
         relays.append((task, database))
+        if ends:
+            ended.append(task)
         return relay, database, task
 
     yield start
     for task, database in relays:
-        assert task.cancelled() or not task.done(), "a relay goes on whatever happens"
+        assert task in ended or task.cancelled() or not task.done(), "a relay goes on whatever is away"
         task.cancel()
         await asyncio.wait([task])
         await database.close()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from fastapi import Request
+from fastapi.responses import StreamingResponse
 
 from chassis.http import BODY_MAX, GRACE, REQUEST_ID_MAX, HttpServer, create_app
 from chassis.process import listen
@@ -27,12 +28,20 @@ class Server:
         self.app = create_app("Things", version="1", checks={"thing": self.check}, allowed_origins=[ORIGIN])
         self.app.add_api_route("/length", self.length, methods=["POST"])
         self.app.add_api_route("/slow", self.slow)
+        self.app.add_api_route("/breaks-off", self.breaks_off)
 
     async def check(self) -> bool:
         return self.healthy
 
     async def length(self, request: Request) -> int:
         return len(await request.body())
+
+    async def breaks_off(self) -> StreamingResponse:
+        async def pieces() -> AsyncIterator[str]:
+            yield "the first part"
+            raise LookupError("of the second")
+
+        return StreamingResponse(pieces())
 
     async def slow(self) -> str:
         self.entered.set()
@@ -147,6 +156,13 @@ async def test_it_lives_when_it_is_not_ready(client: httpx.AsyncClient, server: 
     server.healthy = True
     assert (response.status_code, response.json()) == (503, {"ready": False, "thing": False})
     assert (await client.get("/healthz")).json() == {"status": "alive"}
+
+
+async def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(client: httpx.AsyncClient) -> None:
+    """It cannot be taken back, so the connection is cut; the next request has another one."""
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.get("/breaks-off")
+    assert (await client.get("/healthz")).status_code == 200
 
 
 async def test_a_request_under_way_may_finish_when_the_server_stops() -> None:

@@ -9,6 +9,7 @@ import pytest
 from nats.aio.msg import Msg
 from nats.js.api import RawStreamMsg
 from sqlalchemy import event, text
+from sqlalchemy.exc import ProgrammingError
 
 import chassis.leadership
 import chassis.relay
@@ -172,6 +173,17 @@ async def test_a_database_that_was_away_is_found_again(
         return bodies(await stored(things)) == ["after"]
 
     assert await until(published, within=20)
+
+
+async def test_a_relay_ends_when_something_is_wrong_that_does_not_pass(start_relay: StartRelay, sql: Sql) -> None:
+    """The process ends with it and is restarted: nothing is swallowed to carry on."""
+    relay, _, task = start_relay(ends=True)
+    assert await until(lambda: relay.active, within=20)
+    await sql("ALTER TABLE changes RENAME TO somewhere_else")
+    async with asyncio.timeout(20):
+        with pytest.raises(ProgrammingError):
+            await task
+    assert not relay.active
 
 
 @pytest.mark.parametrize("before", [[], ["a"]])

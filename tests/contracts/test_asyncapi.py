@@ -78,10 +78,10 @@ def test_the_payload_of_every_message_is_a_component() -> None:
 def test_the_headers_of_an_event_are_the_documented_ones(name: str) -> None:
     now = dt.datetime.now(dt.UTC)
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-    headers = Event("e-1", name, subjects.user_id("alice"), now, b"{}", trace).headers()
+    headers = Event("e-1", name, subjects.user_id("alice"), now, b"{}", trace, republished=True).headers()
     common = SCHEMAS["EventHeaders"]
     assert set(headers) == set(common["properties"])
-    assert set(headers) - set(common["required"]) == {"traceparent"}
+    assert set(headers) - set(common["required"]) == {"traceparent", "ce-republished"}
     of_this_kind = MESSAGES[message_key(name)]["headers"]["allOf"][-1]["properties"]
     for properties in (common["properties"], of_this_kind):
         for header, schema in properties.items():
@@ -132,7 +132,7 @@ def test_every_frame_to_the_client_and_the_one_operation_from_it_are_documented(
 def test_the_socket_is_documented_with_its_query_subprotocol_and_close_codes() -> None:
     socket = DOCUMENT["channels"]["socket"]
     assert socket["address"] == frames.PATH
-    assert set(socket["bindings"]["ws"]["query"]["properties"]) == {"epoch", "since"}
+    assert set(socket["bindings"]["ws"]["query"]["properties"]) == {"epoch", "since", *subjects.SOURCES}
     assert socket["x-subprotocol"] == frames.SUBPROTOCOL
     assert {int(code) for code in socket["x-close-codes"]} == set(frames.CloseCode)
     assert {code["advice"] for code in socket["x-close-codes"].values()} == set(frames.CLOSE_ADVICE.values())

@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from contracts import subjects
+from contracts.events import EVENT_TYPES
 from contracts.subjects import InvalidUserId, UnknownSubject, UserId, addressee, event_subject, user_id
 
 ALPHABET = string.ascii_letters + string.digits + "_-"
@@ -141,3 +142,9 @@ def test_the_documented_addresses_are_the_subjects(user: UserId, source: subject
     assert subjects.EVENT_ADDRESS.format(user_id=user, source=source) == event_subject(user, source)
     assert reaches(subjects.push_filter(user), subjects.PUSH_ADDRESS.format(user_id=user, source=source))
     assert subjects.DEADLETTER_ADDRESS.format(consumer="c") == subjects.dead_letter_subject("c")
+
+
+def test_the_name_of_every_event_begins_with_its_source() -> None:
+    """By which a client knows which of its positions an event moves."""
+    for name, kind in EVENT_TYPES.items():
+        assert subjects.source_of(name) == kind.source

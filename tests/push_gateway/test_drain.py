@@ -12,7 +12,8 @@ from devstack.ports import free_port
 from devstack.processes import Child, running
 from devstack.waiting import until
 from tests.push_gateway.clients import PATIENCE
-from tests.push_gateway.conftest import AUTH, Connect, ConnectRaw, Events, Gateway, MonitoredNats, running_gateway
+from tests.push_gateway.conftest import Connect, ConnectRaw
+from tests.push_gateway.stage import AUTH, Events, Gateway, MonitoredNats, running_gateway
 
 ROOT = Path(__file__).parents[2]
 

@@ -80,7 +80,15 @@ def test_a_token_anywhere_else_is_none(path: str, header: tuple[str, str]) -> No
 
 def test_a_cursor_names_a_history_and_a_position_in_it() -> None:
     """The order does not matter, and what is unknown is ignored."""
-    assert cursor_of(asks("/v1/push?since=41&x=1&epoch=e1")) == Cursor("e1", 41)
+    assert cursor_of(asks("/v1/push?since=41&x=1&epoch=e1")) == Cursor("e1", 41, {b"connection": 41, b"inbox": 41})
+
+
+def test_a_cursor_may_name_a_position_for_each_source() -> None:
+    """The client has everything up to the lowest of them."""
+    cursor = cursor_of(asks("/v1/push?epoch=e1&since=41&connection=17"))
+    assert cursor == Cursor("e1", 41, {b"connection": 17, b"inbox": 41})
+    assert cursor is not None
+    assert cursor.whole == 17
 
 
 @pytest.mark.parametrize(
@@ -98,6 +106,8 @@ def test_a_cursor_names_a_history_and_a_position_in_it() -> None:
         "?epoch=e1&since=%D9%A4%D9%A1",  # digits, but not ours
         "?epoch=e1&since=" + "9" * 5000,  # more than Python would read
         "?epoch=e1;since=41",
+        "?epoch=e1&since=41&inbox=",
+        "?epoch=e1&since=41&connection=-1",
     ],
 )
 def test_a_cursor_that_cannot_be_read_is_none(query: str) -> None:

@@ -6,7 +6,8 @@ from chassis.streams import Stream
 from contracts import streams
 from contracts.cloudevents import REPUBLISHED
 from contracts.subjects import event_subject, user_id
-from tests.push_gateway.conftest import Connect, Events, Gateway
+from tests.push_gateway.conftest import Connect
+from tests.push_gateway.stage import Events, Gateway
 
 
 @pytest.fixture

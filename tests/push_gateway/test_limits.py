@@ -5,8 +5,10 @@ import json
 import pytest
 
 from devstack.waiting import until
-from tests.push_gateway.clients import PATIENCE, closed_with, frame_bytes
-from tests.push_gateway.conftest import Connect, ConnectRaw, Events, Gateway, MonitoredNats, running_gateway, token_for
+from tests.push_gateway.clients import PATIENCE
+from tests.push_gateway.conftest import Connect, ConnectRaw
+from tests.push_gateway.raw_client import closed_with, frame_bytes
+from tests.push_gateway.stage import Events, Gateway, MonitoredNats, running_gateway, token_for
 
 TEXT, PING, CLOSE = 1, 9, 8
 LARGE = 100_000

@@ -8,16 +8,8 @@ import pytest
 from devstack.waiting import until
 from tests.conftest import running_bus
 from tests.push_gateway.clients import PATIENCE, Client
-from tests.push_gateway.conftest import (
-    Connect,
-    Events,
-    Gateway,
-    Line,
-    MonitoredNats,
-    Stored,
-    running_gateway,
-    token_for,
-)
+from tests.push_gateway.conftest import Connect
+from tests.push_gateway.stage import Events, Gateway, Line, MonitoredNats, Stored, running_gateway, token_for
 
 
 def frames(*stored: list[Stored]) -> list[object]:
@@ -103,7 +95,11 @@ async def test_a_heartbeat_tells_where_one_stands(connect: Connect, nats: Monito
     async with running_gateway(nats.url, PUSH_HEARTBEAT=1) as gateway:
         client = await connect("alice", to=gateway)
         hello = await client.hello()
-        assert await client.first("heartbeat") == {"event": "heartbeat", "seq": hello["seq"]}
+        assert await client.first("heartbeat") == {
+            "event": "heartbeat",
+            "seq": hello["seq"],
+            "whole": hello["seq"],
+        }
         [stored] = await own_events.store("alice")
         await own_events.store("bob")
         await client.take(1)

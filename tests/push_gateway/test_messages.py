@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nats.aio.msg import Msg
 
 from push_gateway.messages import Malformed, header, live_event, read_event, status
-from tests.push_gateway.conftest import Events
+from tests.push_gateway.stage import Events
 
 LIVE = (
     b"NATS/1.0\r\nNats-Msg-Id: e1\r\nce-specversion: 1.0\r\nce-id: e1\r\nce-source: /inbox\r\n"

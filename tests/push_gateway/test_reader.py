@@ -18,7 +18,7 @@ from push_gateway.reader import BATCH, BATCH_BYTES, Reader
 from push_gateway.subscriber import Subscriber
 from tests.conftest import running_bus
 from tests.push_gateway.clients import PATIENCE
-from tests.push_gateway.conftest import Events, MonitoredNats, Stored
+from tests.push_gateway.stage import Events, MonitoredNats, Stored
 
 
 @contextlib.asynccontextmanager

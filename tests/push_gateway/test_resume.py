@@ -8,7 +8,8 @@ import pytest
 from contracts.frames import HelloFrame
 from devstack.waiting import until
 from tests.push_gateway.clients import PATIENCE, Client, Frame
-from tests.push_gateway.conftest import Connect, ConnectRaw, Events, Gateway, MonitoredNats, Stored, running_gateway
+from tests.push_gateway.conftest import Connect, ConnectRaw
+from tests.push_gateway.stage import Events, Gateway, MonitoredNats, Stored, running_gateway
 
 TOO_SLOW = 'tandem_push_refusals_total{code="4408"}'
 
@@ -235,6 +236,23 @@ async def test_a_resume_of_what_is_purged_meanwhile_ends_in_a_resync(
     live += await own_events.store("alice")
     behind = [each for each in live if each.seq > resync["seq"]]
     assert await client.texts(len(behind)) == frames(behind)
+
+
+async def test_who_has_seen_the_later_of_two_sources_is_sent_the_earlier_of_the_other(
+    connect: Connect, events: Events, alice: str
+) -> None:
+    """The live copy of the earlier one was lost, and nobody had noticed when the device went away."""
+    device = await connect(alice)
+    begin = (await device.hello())["seq"]
+    async with events.losing_live_copies():
+        lost = await events.store(alice, 1, sources=("connection",))
+    shown = await events.store(alice)
+    assert await device.take(1) == frames(shown)
+    await device.leave()
+    seq = shown[0].seq
+    back = await connect(alice, query=f"{await since(events, seq)}&connection={begin}&inbox={seq}")
+    live = await events.store(alice, 2, sources=("connection", "inbox"))
+    assert await back.take(3) == frames(lost, live)
 
 
 async def test_many_devices_come_back_at_once(connect: Connect, events: Events, alice: str, bob: str) -> None:

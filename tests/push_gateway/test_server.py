@@ -14,17 +14,8 @@ from chassis.settings import AuthSettings
 from contracts.frames import HelloFrame
 from devstack.waiting import until
 from tests.push_gateway.clients import PATIENCE, Client
-from tests.push_gateway.conftest import (
-    AUTH,
-    Connect,
-    ConnectRaw,
-    Events,
-    Gateway,
-    MonitoredNats,
-    events_on,
-    running_gateway,
-    token_for,
-)
+from tests.push_gateway.conftest import Connect, ConnectRaw
+from tests.push_gateway.stage import AUTH, Events, Gateway, MonitoredNats, events_on, running_gateway, token_for
 
 
 def encoded(claims: dict[str, object], *, algorithm: str = "HS256", key: str = AUTH.secret or "") -> str:

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from tests.push_gateway.clients import closed_with, frame_bytes
-from tests.push_gateway.conftest import AUTH, Connect, ConnectRaw, Events, token_for
+from tests.push_gateway.conftest import Connect, ConnectRaw
+from tests.push_gateway.raw_client import closed_with, frame_bytes
+from tests.push_gateway.stage import AUTH, Events, token_for
 
 TEXT, CONTINUATION = 1, 0
 

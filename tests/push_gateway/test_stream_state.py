@@ -13,7 +13,7 @@ from contracts.streams import EVENTS
 from devstack.waiting import until
 from push_gateway.stream_state import StreamWatch
 from tests.push_gateway.clients import PATIENCE
-from tests.push_gateway.conftest import Events
+from tests.push_gateway.stage import Events
 
 
 class CountingStream(Stream):

@@ -12,7 +12,7 @@ from devstack.waiting import until
 from push_gateway.subscriber import Subscriber
 from tests.conftest import running_bus
 from tests.push_gateway.clients import PATIENCE
-from tests.push_gateway.conftest import MonitoredNats
+from tests.push_gateway.stage import MonitoredNats
 
 Arrival = tuple[bytes, bytes | None, bytes]
 
@@ -143,7 +143,7 @@ async def test_a_failure_in_taking_over_is_reported_and_stops_nothing(subscriber
     await subscriber.publish(alice, b"second")
     assert [(await arrivals.next())[2], (await arrivals.next())[2]] == [b"first", b"second"]
     with pytest.raises(LookupError, match="first"):
-        await subscriber.failed
+        await asyncio.wait_for(subscriber.failed, PATIENCE)
 
 
 async def test_a_subscription_survives_a_new_connection(nats: MonitoredNats, alice: str) -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from chassis.streams import EPOCH
-from tests.push_gateway.conftest import Connect, Events, Gateway, MonitoredNats, running_gateway
+from tests.push_gateway.conftest import Connect
+from tests.push_gateway.stage import Events, Gateway, MonitoredNats, running_gateway
 
 
 @pytest.fixture

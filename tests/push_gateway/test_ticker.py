@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from contracts import frames
 from contracts.subjects import user_id
 from devstack.waiting import until
 from push_gateway.errors import Refusal, TokenRefused
@@ -43,7 +44,9 @@ def times() -> list[float]:
 @pytest.fixture
 def ticker(times: list[float]) -> Ticker:
     """A ticker that goes by it."""
-    return Ticker(heartbeat=HEARTBEAT, position_of=lambda session: session.position, clock=lambda: times[-1])
+    return Ticker(
+        heartbeat=HEARTBEAT, heartbeat_for=lambda session: frames.heartbeat(session.position), clock=lambda: times[-1]
+    )
 
 
 def test_a_heartbeat_comes_once_a_round_and_tells_the_position(ticker: Ticker) -> None:
@@ -165,7 +168,9 @@ def test_a_socket_that_takes_its_time_to_close_can_still_be_removed(ticker: Tick
 async def test_it_ticks_by_itself(times: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
     """Until it is cancelled."""
     monkeypatch.setattr("push_gateway.ticker.TICK", 0.001)
-    ticker = Ticker(heartbeat=1, position_of=lambda session: session.position, clock=lambda: times[-1])
+    ticker = Ticker(
+        heartbeat=1, heartbeat_for=lambda session: frames.heartbeat(session.position), clock=lambda: times[-1]
+    )
     device = Device(9_999)
     ticker.add(device)
     task = asyncio.create_task(ticker.run())

@@ -16,7 +16,7 @@ const STOP = [4400, 4403];
 export class PushSocket {
   #options;
   #epoch = "";
-  #since = 0; // in this epoch: up to where we have everything
+  #positions = {}; // in this epoch, for each source: up to where we have everything of it
   #failures = 0;
 
   /**
@@ -100,19 +100,33 @@ export class PushSocket {
   }
 
   #place() {
-    const cursor = new URLSearchParams({ epoch: this.#epoch, since: this.#since });
+    const since = Math.max(...Object.values(this.#positions));
+    const cursor = new URLSearchParams({ epoch: this.#epoch, since, ...this.#positions });
     return this.#epoch ? `${this.#options.url}?${cursor}` : this.#options.url;
   }
 
   #take(frame, text) {
     if (frame.event === "hello") {
-      this.#epoch = frame.data.epoch;
       this.#options.onStatus("live", "");
     } else if (frame.event === "heartbeat") {
       this.#failures = 0; // this socket holds; a `hello` alone would not tell
     }
     this.#options.onFrame(frame, text);
-    this.#since = frame.seq;
+    this.#move(frame);
+  }
+
+  /** An event that was lost and repaired may come behind one of the other source that is newer: each has its place. */
+  #move({ event, seq, whole, data }) {
+    if (event === "resync" || (event === "hello" && !data.resumed)) {
+      this.#epoch = data.epoch ?? this.#epoch;
+      this.#positions = { connection: seq, inbox: seq };
+    } else if (event === "heartbeat") {
+      for (const source in this.#positions) {
+        this.#positions[source] = Math.max(this.#positions[source], whole);
+      }
+    } else if (event !== "hello") {
+      this.#positions[event.split(/[_:]/, 1)[0]] = seq;
+    }
   }
 
   /** Full jitter: drawn from all of the range, so that those who were cut off together do not come back together. */
