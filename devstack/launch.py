@@ -16,8 +16,9 @@ PR_SET_PDEATHSIG = 1  # prctl(2)
 
 def main(parent: int, death_signal: int, account: str, command: list[str]) -> NoReturn:  # pragma: no cover
     """Become `command`. Not measured by coverage: with -S, nothing that belongs to the environment is loaded."""
-    for number in (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)  # Python, or a shell's `&`, ignores them, and exec would keep that
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN:  # by Python, or by a shell's `&`; exec would keep that
+            signal.signal(number, signal.SIG_DFL)
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None  # while we may still read its file
     if account != "-":
         uid, gid = (int(part) for part in account.split(":"))

@@ -189,8 +189,11 @@ async def test_a_replica_that_does_not_answer_is_not_waited_for(
             await reader.read(user_id("alice"), after=0)
 
 
-async def test_only_so_many_reads_are_under_way_at_once(shared_nats: MonitoredNats) -> None:
+async def test_only_so_many_reads_are_under_way_at_once(
+    shared_nats: MonitoredNats, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Thousands of sockets that come back together wait their turn, and each that ends lets one in."""
+    monkeypatch.setattr(push_gateway.direct, "TIMEOUT", PATIENCE)
     asked: list[Msg] = []
 
     async def keeps_waiting(request: Msg) -> None:
