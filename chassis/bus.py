@@ -73,6 +73,8 @@ class Bus:
                 ping_interval=PING_INTERVAL,
                 max_outstanding_pings=MAX_OUTSTANDING_PINGS,
             )
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError  # which nats-py has swallowed if it came while it was connecting
             self._connected.set()
             log.info("connected to NATS", server=self._server())
             await self._closed.wait()

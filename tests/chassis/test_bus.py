@@ -71,7 +71,7 @@ async def test_a_nudge_reaches_who_listens_for_it_and_nobody_else(nats: Nats, bu
         others: list[Msg] = []
         await listening.client.subscribe("relay.things", cb=told_of(heard))
         await listening.client.subscribe("relay.others", cb=told_of(others))
-        await listening.client.flush()
+        await listening.jetstream.account_info()  # the server has seen all before it; nats-py's flush overtakes it
         await bus.nudge("relay.things")
         assert await until(lambda: len(heard) == 1, within=10)
         assert (heard[0].data, others) == (b"", [])
@@ -97,3 +97,16 @@ async def test_a_connection_that_is_closed_for_good_ends_the_run(nats: Nats) -> 
         with pytest.raises(BusUnavailable, match="maximum payload violation"):
             await task
     assert not bus.connected
+
+
+@pytest.mark.parametrize("turns", range(0, 30, 3))
+async def test_it_can_be_stopped_at_any_moment_while_it_connects(nats: Nats, turns: int) -> None:
+    """Also at those at which nats-py takes the cancellation for its own."""
+    bus = Bus((nats.url,), name="test")
+    task = asyncio.create_task(bus.run())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.wait([task])
+    assert task.cancelled()
