@@ -38,6 +38,14 @@ async def running_bus(nats: Nats, client: Client | None = None) -> AsyncIterator
         await asyncio.wait([task])
 
 
+async def settled(client: Client) -> None:
+    """Wait until the server has done all that `client` has told it, and whatever it sent until then has arrived.
+
+    nats-py's `flush` may not tell: its PING is written before commands that are still waiting to be. A request is not.
+    """
+    await client.request("$JS.API.INFO")
+
+
 @pytest.fixture(scope="session")
 def server_dir() -> Iterator[Path]:
     """A directory that the servers' accounts may pass through; pytest's own is closed to others."""

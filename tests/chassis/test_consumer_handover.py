@@ -12,6 +12,7 @@ from chassis.consumer import Consumer
 from chassis.streams import Stream
 from contracts.streams import DEADLETTERS
 from devstack.waiting import until
+from tests.conftest import settled
 
 DURABLE = "things-service"
 COUNT = 20
@@ -69,7 +70,7 @@ async def all_delivered(things: Stream) -> bool:
         return bool(info.num_ack_pending == COUNT)
 
     delivered = await until(done, within=20)
-    await things.bus.client.flush()
+    await settled(things.bus.client)
     return delivered
 
 

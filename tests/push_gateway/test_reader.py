@@ -16,7 +16,7 @@ from push_gateway.direct import AT_ONCE, DirectGet
 from push_gateway.messages import StoredEvent
 from push_gateway.reader import BATCH, BATCH_BYTES, Reader
 from push_gateway.subscriber import Subscriber
-from tests.conftest import running_bus
+from tests.conftest import running_bus, settled
 from tests.push_gateway.clients import PATIENCE
 from tests.push_gateway.stage import Events, MonitoredNats, Stored
 
@@ -147,7 +147,7 @@ async def replica(nats: MonitoredNats, answer: Answer) -> AsyncIterator[Reader]:
     """A reader whose stream is answered for by `answer`."""
     async with running_bus(nats) as bus, reading(nats, "FAKE") as reader:
         await bus.client.subscribe("$JS.API.DIRECT.GET.FAKE", cb=answer)
-        await bus.client.flush()
+        await settled(bus.client)
         yield reader
 
 

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 
 from devstack.waiting import until
 from push_gateway.subscriber import Subscriber
-from tests.conftest import running_bus
+from tests.conftest import running_bus, settled
 from tests.push_gateway.clients import PATIENCE
 from tests.push_gateway.stage import MonitoredNats
 
@@ -120,7 +120,7 @@ async def test_what_was_given_up_ends_at_the_server(shared_nats: MonitoredNats, 
         arrivals, others = Arrivals(), Arrivals()
         subscription = await client.take(alice, arrivals)
         await client.take(bob, others)
-        await client.flush()
+        await settled(client)
         assert await shared_nats.subscriptions("test") >= {alice, bob}
         await client.give_up(subscription)
         await client.publish(alice, b"late")

@@ -11,6 +11,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_binary_event
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from tests.conftest import settled
 from tests.system.conftest import People
 from tests.system.device import PATIENCE
 from tests.system.system import System
@@ -106,5 +107,5 @@ async def test_somebody_who_publishes_to_the_live_subjects_reaches_no_device(sys
         stack.push_async_callback(client.close)
         device = await stack.enter_async_context(system.device(bob))
         await client.publish(f"push.{bob}.inbox", b'{"title":"forged"}')
-        await client.flush()
+        await settled(client)
         assert await system.heard(device) == [[]]
