@@ -25,8 +25,6 @@ BATCH_FROM = 8
 BATCH_MAX = 1000
 """The server's limit on messages in one atomic batch."""
 
-BATCH_HAS_DUPLICATE = 10201
-
 
 @dataclass(frozen=True, slots=True)
 class Message:

@@ -13,7 +13,6 @@ from uuid import uuid5
 import asyncpg
 import httpx
 import pytest
-from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -33,11 +32,11 @@ from chassis.settings import AuthSettings
 from chassis.streams import Stream
 from contracts.streams import Shape
 from contracts.subjects import user_id
-from devstack.nats import Nats
 from devstack.ports import HOST, free_port
 from devstack.postgres import Postgres
 from devstack.processes import running
 from devstack.waiting import until
+from tests.conftest import running_bus
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 TEMPLATE: Final = "things_template"
@@ -209,20 +208,7 @@ def blocked(sql: Sql) -> Blocked:
 @pytest.fixture
 def connect() -> Connect:
     """Makes connections to NATS."""
-
-    @contextlib.asynccontextmanager
-    async def connection(nats: Nats, client: Client | None = None) -> AsyncIterator[Bus]:
-        bus = Bus((nats.url,), name="test", client=client)
-        task = asyncio.create_task(bus.run())
-        try:
-            async with asyncio.timeout(10):
-                await bus.wait_until_connected()
-            yield bus
-        finally:
-            task.cancel()
-            await asyncio.wait([task])
-
-    return connection
+    return running_bus
 
 
 @pytest.fixture
