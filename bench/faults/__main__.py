@@ -12,7 +12,8 @@ from pathlib import Path
 import uvloop
 
 from bench.faults.matrix import Result, run_row
-from bench.faults.rows import ROWS, Row
+from bench.faults.rows import ROWS
+from bench.faults.scene import Row
 from bench.faults.stack import Stack
 
 SEED = "1"

@@ -13,8 +13,8 @@ from bench.faults import checker
 from bench.faults.crowd import Crowd
 from bench.faults.device import Device
 from bench.faults.repair import worst_repair
-from bench.faults.rows import Row, Scene
 from bench.faults.run import Run
+from bench.faults.scene import Row, Scene
 from bench.faults.stack import COPIES, Stack, client
 from bench.faults.truth import Truth, truth
 from bench.faults.writer import Writer

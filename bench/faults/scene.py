@@ -1,0 +1,48 @@
+"""Owns what a row of the matrix is: a fault, and the system under load into which it is injected."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from bench.faults.crowd import Crowd
+from bench.faults.device import Device
+from bench.faults.stack import Stack
+from bench.faults.writer import Writer
+
+
+@dataclass
+class Scene:
+    """A system under load, in which something is about to break."""
+
+    stack: Stack
+    crowd: Crowd
+    devices: list[Device]
+    writer: Writer
+    chance: random.Random
+
+    async def pause(self, shortest: float, longest: float) -> None:
+        """Let the load go on for a random time."""
+        await asyncio.sleep(self.chance.uniform(shortest, longest))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the matrix.
+
+    Attributes:
+        inject: breaks something and mends it again.
+        refusal: why it cannot be done on this machine; None if it can.
+        devices: how many it needs.
+        rounds: how often it is done, unless somebody asks for another number.
+    """
+
+    name: str
+    inject: Callable[[Scene], Awaitable[None]]
+    refusal: Callable[[], str | None] = lambda: None
+    devices: int = 60
+    rounds: int = 3
+
+
+class NotAsIntended(Exception):
+    """A fault did not have the effect on the system that it must have."""
