@@ -12,6 +12,7 @@ from chassis.audit import Audit
 from chassis.changes import Change, Interpret, Meaning
 from chassis.database import is_unavailable
 from chassis.errors import BusUnavailable
+from chassis.failpoints import Point, reached
 from chassis.publisher import Message, Outcome, Publisher
 from chassis.streams import Stream
 
@@ -66,6 +67,7 @@ class Carrier:
             self._certain = True
             return "done"
         outcome = await self._publish(connection, batch, [each for meaning in meanings for each in meaning.messages])
+        reached(Point.ACKED)
         async with connection.begin():
             if published := list(_published(meanings, outcome.sequences)):
                 await changes.mark(connection, published)

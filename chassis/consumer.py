@@ -18,6 +18,7 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import APIError
 
 from chassis.database import is_unavailable
+from chassis.failpoints import Point, reached
 from chassis.streams import Stream
 
 log = structlog.get_logger(__name__)
@@ -150,6 +151,7 @@ class Consumer:
                 for number, message in enumerate(batch, start=1):
                     await self._process([message], waiting=batch[number:])
         else:
+            reached(Point.CONSUMED)
             for message in batch:
                 await message.ack()
 

@@ -13,6 +13,8 @@ from typing import Any, Protocol
 import structlog
 import uvloop
 
+from chassis import failpoints
+
 log = structlog.get_logger(__name__)
 
 BACKLOG = 2048
@@ -77,6 +79,7 @@ def main(start: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
             loop.add_signal_handler(number, stop.set)
         await start(stop)
 
+    failpoints.arm()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(signalled())
