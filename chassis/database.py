@@ -8,6 +8,8 @@ import structlog
 from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from chassis.failpoints import Point, reached
+
 log = structlog.get_logger(__name__)
 
 POOL_SIZE = 10
@@ -55,6 +57,7 @@ class Database:
         """A session whose changes are committed, once, when the block ends, or all undone when it raises."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+        reached(Point.COMMITTED)
         for call in self._after_commit:
             call()
 
@@ -93,16 +96,17 @@ async def _revision(connection: AsyncConnection) -> str | None:
 
 
 def is_unavailable(error: BaseException) -> bool:
-    """Whether `error` says that the database is away, full or shutting down, rather than that a statement is wrong.
+    """Whether `error` says that the database is away, full, shutting down or had to undo a transaction to end a
+    deadlock, rather than that a statement is wrong: the same may succeed soon.
 
-    PostgreSQL's classes 08 (connection), 53 (resources) and 57P (operator intervention) are such; see its
-    documentation, appendix A.
+    PostgreSQL's classes 08 (connection), 40 (rollback), 53 (resources) and 57P (operator intervention) are such; see
+    its documentation, appendix A.
     """
     if isinstance(error, exc.DBAPIError):
         sqlstate = getattr(error.orig, "sqlstate", None) or ""
         return (
             error.connection_invalidated
-            or sqlstate[:2] in {"08", "53"}
+            or sqlstate[:2] in {"08", "40", "53"}
             or sqlstate[:3] == "57P"
             or (isinstance(error, exc.InterfaceError | exc.OperationalError))
         )

@@ -5,8 +5,9 @@ cannot mark anything. A relay that is frozen keeps its connection, and with it t
 lives; whoever waits for the lock sees that its holder has been silent for too long and ends the holder's connection.
 
 What a frozen relay was about to publish when it froze is recognised as a copy by the stream, if it wakes within the
-stream's duplicate window. If it wakes later, nats-server has closed its connection: it does so with a client that
-answered no ping for some minutes (2 minutes, 2 outstanding), which is less than that window.
+stream's duplicate window; a count of its own is refused where there is a newer one. If it wakes later, nats-server has
+closed its connection: it does so with a client that answered no ping for some minutes (2 minutes, 2 outstanding), which
+is less than that window.
 """
 
 import contextlib

@@ -3,6 +3,10 @@
 Two plain publishes to one subject are never under way at once: were the first to fail and be sent again, it would
 land behind the second. So a few messages go one after another, subject by subject, and many go as one atomic batch:
 all or nothing, in order (NATS ADR-50).
+
+Whoever publishes may have been replaced without knowing it. What its successor has published too the stream recognises
+by its id; what only it would say, a count that is old by now, goes directly behind the message that it follows or not
+at all.
 """
 
 import asyncio
@@ -14,6 +18,7 @@ import nats.errors
 from nats.js.errors import APIError, NoStreamResponseError
 
 from chassis.errors import BusUnavailable
+from chassis.failpoints import Point, reached
 from chassis.streams import Stream
 
 PUBLISH_TIMEOUT = 2.0
@@ -26,14 +31,27 @@ BATCH_MAX = 1000
 """The server's limit on messages in one atomic batch."""
 
 
+WRONG_LAST_SEQUENCE = 10071
+
+NO_NEWER = "Nats-Expected-Last-Subject-Sequence"
+"""The header with which the server refuses a message if the last one on its subject is another than is named."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message to store. `id` must be made by us: the stream refuses a second message with it, whose ever it is."""
+    """One message to store.
+
+    Attributes:
+        id: made by us: the stream refuses a second message with it, whose ever it is.
+        current: it says how things stand after the message before it on its subject. Where something newer stands
+            there, it is not stored: whoever has published that says how things stand then.
+    """
 
     id: str
     subject: str
     headers: Mapping[str, str]
     body: bytes
+    current: bool = False
 
     @property
     def size(self) -> int:
@@ -46,7 +64,8 @@ class Outcome:
     """What became of some messages.
 
     Attributes:
-        sequences: where the first so many of them stand in the stream.
+        sequences: where the first so many of them stand in the stream; for a `current` one that was not stored, where
+            the one before it on its subject stands.
         failure: why it is not all of them. Of the others some may be stored too: to publish them again is safe.
     """
 
@@ -106,32 +125,45 @@ class Publisher:
             # Its id may be used up by an earlier attempt of which only the answer was lost; then, and for whatever
             # else the server has against batches, each message is told apart by sending it alone.
             return await self._one_by_one(messages)
+        reached(Point.PUBLISHED)
         end: int = answer["seq"]
         return Outcome(range(end - len(messages) + 1, end + 1))
 
     async def _one_by_one(self, messages: Sequence[Message]) -> Outcome:
         stored: list[int] = []
+        lasts: dict[str, int] = {}
         for wave in _waves(messages):
-            outcomes = await asyncio.gather(*(self._one(message) for message in wave), return_exceptions=True)
-            for outcome in outcomes:
+            sending = (self._one(message, after=lasts.get(message.subject)) for message in wave)
+            outcomes = await asyncio.gather(*sending, return_exceptions=True)
+            for message, outcome in zip(wave, outcomes, strict=True):
                 if isinstance(outcome, BusUnavailable):
                     return Outcome(stored, str(outcome))
                 if isinstance(outcome, BaseException):
                     raise outcome
                 stored.append(outcome)
+                lasts[message.subject] = max(outcome, lasts.get(message.subject, 0))
         return Outcome(stored)
 
-    async def _one(self, message: Message) -> int:
+    async def _one(self, message: Message, *, after: int | None) -> int:
+        """Store one message; `after` is where the one before it on its subject stands, if that is known."""
+        if not self._bus.connected:  # nats-py would keep it and send it later, when another relay may be at work
+            raise BusUnavailable("not connected to NATS")
+        headers = dict(message.headers)
+        if message.current and after is not None:
+            headers[NO_NEWER] = str(after)
         try:
             ack = await self._bus.jetstream.publish(
                 message.subject,
                 message.body,
                 timeout=PUBLISH_TIMEOUT,
                 stream=self._stream,
-                headers=dict(message.headers),
+                headers=headers,
             )
         except (nats.errors.Error, TimeoutError, APIError, NoStreamResponseError) as error:
+            if after is not None and isinstance(error, APIError) and error.err_code == WRONG_LAST_SEQUENCE:
+                return after
             raise BusUnavailable(repr(error)) from error
+        reached(Point.PUBLISHED)
         return ack.seq
 
 

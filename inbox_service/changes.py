@@ -48,8 +48,9 @@ def _named_data(change: Change) -> tuple[events.EventName, events.Contract]:
 def _unread_message(change: Change, user: UserId, count: int) -> Message:
     data = events.InboxUnread(unread_count=count)
     event_id = str(uuid5(UNREAD_ID, str(change.event_id)))
-    return _message(Event.of("inbox:unread", data, id=event_id, user=user, time=change.at, republished=change.again))
+    event = Event.of("inbox:unread", data, id=event_id, user=user, time=change.at, republished=change.again)
+    return _message(event, current=True)
 
 
-def _message(event: Event) -> Message:
-    return Message(event.id, event_subject(event.user, "inbox"), event.headers(), event.body)
+def _message(event: Event, *, current: bool = False) -> Message:
+    return Message(event.id, event_subject(event.user, "inbox"), event.headers(), event.body, current)

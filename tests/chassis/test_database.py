@@ -135,6 +135,23 @@ async def test_a_server_that_stops_starts_or_is_full_is_away(database: Database)
         assert is_unavailable(refused.value), code
 
 
+async def test_a_transaction_that_was_undone_to_end_a_deadlock_may_be_tried_again(database: Database) -> None:
+    """It was not its fault: what a service does in one statement can cross what somebody types."""
+    await execute(database, "INSERT INTO things (id, owner) VALUES (1, 'alice'), (2, 'alice') RETURNING id")
+
+    async def touch(first: int, second: int, met: asyncio.Barrier) -> None:
+        async with database.transaction() as session:
+            await session.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
+            await session.execute(text("UPDATE things SET owner = 'bob' WHERE id = :id"), {"id": first})
+            await met.wait()
+            await session.execute(text("UPDATE things SET owner = 'bob' WHERE id = :id"), {"id": second})
+
+    met = asyncio.Barrier(2)
+    ends = await asyncio.gather(touch(1, 2, met), touch(2, 1, met), return_exceptions=True)
+    (victim,) = [end for end in ends if end is not None]
+    assert is_unavailable(victim)
+
+
 async def test_a_server_without_a_free_connection_says_that_the_database_is_away(url: str, sql: Sql) -> None:
     """It is full, and that passes."""
     await sql("DROP ROLE IF EXISTS limited")

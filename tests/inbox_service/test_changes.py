@@ -46,6 +46,20 @@ def said(meanings: Sequence[Meaning]) -> list[tuple[str, str, Any]]:
     return events
 
 
+async def test_of_what_is_published_only_the_count_is_worth_nothing_behind_something_newer(
+    sql: Sql, interpreted: Interpreted
+) -> None:
+    """What happened to an item happened, whatever came after it."""
+    await sql(INSERT, "alice", "first")
+    await sql(INSERT, "alice", "second")
+    messages = [message for meaning in await interpreted() for message in meaning.messages]
+    assert [(message.headers["ce-type"], message.current) for message in messages] == [
+        ("inbox:created", False),
+        ("inbox:created", False),
+        ("inbox:unread", True),
+    ]
+
+
 async def test_a_new_item_is_an_event_and_a_count_to_its_recipient(sql: Sql, interpreted: Interpreted) -> None:
     """With the full item; the sender hears nothing."""
     made = "INSERT INTO inbox_items (recipient_id, sender_id, kind, title, body, data)"

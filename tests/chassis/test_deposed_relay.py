@@ -1,0 +1,77 @@
+"""A relay that was replaced while it was about to publish: what it sends all the same must not be told last."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+from uuid import uuid5
+
+import pytest
+from nats.js.api import RawStreamMsg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.audit import Audit
+from chassis.carrier import Carrier
+from chassis.changes import Change, Interpret, Meaning
+from chassis.database import Database
+from chassis.publisher import Message
+from chassis.streams import Stream
+
+Stored = Callable[..., Awaitable[list[RawStreamMsg]]]
+Insert = Callable[..., Awaitable[None]]
+
+
+async def counted(connection: AsyncConnection, batch: Sequence[Change]) -> Sequence[Meaning]:
+    """A message for each thing, and behind the last one how many things there are now."""
+    count: int = (await connection.execute(text("SELECT count(*) FROM things"))).scalar_one()
+
+    def message(change: Change, body: str, **options: Any) -> Message:
+        name = str(uuid5(change.event_id, body))
+        return Message(name, "things.alice", {"Nats-Msg-Id": name}, body.encode(), **options)
+
+    *before, last = [(message(change, change.row["note"]),) for change in batch]
+    both = (*last, message(batch[-1], f"{count} things", current=True))
+    return [Meaning(change, messages) for change, messages in zip(batch, [*before, both], strict=True)]
+
+
+@pytest.mark.parametrize("count", [1, 20])
+async def test_what_a_deposed_relay_counted_is_not_told_behind_what_its_successor_counted(
+    database: Database, things: Stream, insert: Insert, stored: Stored, count: int
+) -> None:
+    """Its changes are copies of what its successor has published, but its count would be news, and old."""
+    has_read, may_publish = asyncio.Event(), asyncio.Event()
+
+    async def frozen(connection: AsyncConnection, batch: Sequence[Change]) -> Sequence[Meaning]:
+        meanings = await counted(connection, batch)
+        has_read.set()
+        await may_publish.wait()
+        return meanings
+
+    def carrier(interpret: Interpret) -> Carrier:
+        return Carrier(things, Audit(things, interpret, "things.>"), interpret)
+
+    await insert(*(f"thing {number}" for number in range(count)))
+    async with database.engine.connect() as of_deposed, database.engine.connect() as of_successor:
+        deposed = asyncio.create_task(carrier(frozen).carry(of_deposed))
+        await has_read.wait()
+        await insert("one more")
+        assert await carrier(counted).carry(of_successor) == "done"
+        may_publish.set()
+        await deposed
+    bodies = [(each.data or b"").decode() for each in await stored(things)]
+    assert bodies == [*(f"thing {number}" for number in range(count)), "one more", f"{count + 1} things"]
+
+
+async def test_a_count_whose_acknowledgement_was_lost_counts_as_stored(
+    database: Database, things: Stream, insert: Insert, stored: Stored
+) -> None:
+    """It is in its own way."""
+    await insert("a")
+    for _ in range(2):
+        async with database.engine.connect() as connection:
+            assert await Carrier(things, Audit(things, counted, "things.>"), counted).carry(connection) == "done"
+            async with connection.begin():
+                marked = await connection.scalar(text("SELECT seq FROM changes"))
+                await connection.execute(text("UPDATE changes SET seq = NULL"))
+        assert marked is not None
+    assert len(await stored(things)) == 2
