@@ -30,13 +30,16 @@ class Audit:
     subjects: str
 
     async def run(self, connection: AsyncConnection) -> bool:
-        """Look at the latest published change. If the stream has lost it, begin a new epoch and have everything that
-        was lost with it published again; says whether that was so.
+        """Make the stream if need be, and look there for the latest published change. If the stream has lost it, begin
+        a new epoch and have everything that was lost with it published again; says whether that was so.
+
+        The database is asked first: it must hear of a relay before each wait for the stream, or the relay is replaced.
 
         Raises:
             BusUnavailable: the stream cannot be asked.
         """
         latest = await changes.published_latest(connection)
+        await self.stream.ensure()
         if latest is None or await self._holds(connection, *latest):
             return False
         boundary = await self._last_intact(connection, below=latest[1])

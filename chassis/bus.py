@@ -7,34 +7,63 @@ from collections.abc import Awaitable, Callable
 import nats.errors
 import structlog
 from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
 from nats.js import JetStreamContext
 
 from chassis.errors import BusUnavailable
 
 log = structlog.get_logger(__name__)
 
-PING_INTERVAL = 10
+PING_INTERVAL = 2
 MAX_OUTSTANDING_PINGS = 2
-"""A half-open connection is noticed after at most 30 s; nats-py's own defaults would take 6 minutes."""
+"""A half-open connection, or a server that is frozen, is noticed after 4 to 6 s: what it held up must be told within
+15 s. nats-py's own defaults would take 6 minutes."""
 
 CONNECT_TIMEOUT = 2
 RECONNECT_WAIT = 0.25
 """Seconds between attempts: a restart of nats-server takes about a second, and each one is waited out by users."""
 
-REQUEST_TIMEOUT = 5.0
-"""Seconds for one answer of the JetStream API; longer than a leader election (about 2 s)."""
+REQUEST_TIMEOUT = 2.0
+"""Seconds for one answer of the JetStream API, which takes some milliseconds. A question to a leader that is gone is
+lost, and asking the next one again is all that helps. Shorter than the time after which a silent relay is replaced."""
+
+FLUSH_TIMEOUT = 2.0
+"""Seconds that a message waits for the server to take those before it, when 2 MiB of them are waiting already."""
+
+CLOSE_TIMEOUT = 1.0
+"""Seconds that the last words may take. A dead server never takes them."""
+
+
+class ImpatientClient(Client):
+    """nats-py's client, which lets go of a dead connection at once.
+
+    nats-py would first wait until the server has taken all that was written to it. A dead one never does, and TCP gives
+    up after a quarter of an hour (https://github.com/nats-io/nats.py/issues/671). Overrides one private method and uses
+    a private attribute; `tests/faults/test_wire.py` fails when an upgrade changes them.
+    """
+
+    async def _attempt_reconnect(self) -> None:
+        _let_go(self)
+        await super()._attempt_reconnect()
+
+
+def _let_go(client: Client) -> None:
+    """Have a client lose its connection, and what the server has not taken yet."""
+    transport = client._transport  # noqa: SLF001
+    if isinstance(transport, TcpTransport) and (writer := transport._io_writer) is not None:  # noqa: SLF001
+        writer.transport.abort()
 
 
 class Bus:
     """One connection to NATS.
 
-    `client` may be handed in to use a subclass. Callbacks registered with `on_reconnect` run after each new
-    connection but the first.
+    `client` may be handed in to use a subclass. Callbacks registered with `on_reconnect` run after each new connection
+    but the first.
     """
 
     def __init__(self, urls: tuple[str, ...], *, name: str, client: Client | None = None) -> None:
         self.name = name
-        self.client = client if client is not None else Client()
+        self.client = client if client is not None else ImpatientClient()
         self._urls = urls
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._connected = asyncio.Event()
@@ -72,6 +101,7 @@ class Bus:
                 max_reconnect_attempts=-1,
                 ping_interval=PING_INTERVAL,
                 max_outstanding_pings=MAX_OUTSTANDING_PINGS,
+                flush_timeout=FLUSH_TIMEOUT,
             )
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise asyncio.CancelledError  # which nats-py has swallowed if it came while it was connecting
@@ -81,8 +111,10 @@ class Bus:
             raise BusUnavailable(f"the connection was closed for good: {self.client.last_error!r}")
         finally:
             self._connected.clear()
+            end = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT, _let_go, self.client)
             with contextlib.suppress(nats.errors.Error, OSError):
                 await self.client.close()
+            end.cancel()
 
     async def wait_until_connected(self) -> None:
         """Wait for the first connection, for as long as it takes."""

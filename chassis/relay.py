@@ -136,7 +136,6 @@ class Relay:
         if not self._carrier.suspicious and time.monotonic() - self._audited_at < AUDIT:
             return
         try:
-            await self._stream.ensure()
             await self._carrier.audit.run(connection)
         except BusUnavailable as error:
             log.warning("the stream cannot be audited", reason=str(error))

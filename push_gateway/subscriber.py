@@ -7,15 +7,16 @@ changes what it is called with.
 import asyncio
 from collections.abc import Callable
 
-from nats.aio.client import Client
 from nats.aio.subscription import Subscription
+
+from chassis.bus import ImpatientClient
 
 Deliver = Callable[[bytes, bytes | None, bytes], None]
 """Takes subject, raw headers and body of a message. It is called while the socket is read, so it must not block."""
 
 
-class Subscriber(Client):
-    """nats-py's client, which hands the messages of some subscriptions over at once.
+class Subscriber(ImpatientClient):
+    """A client of NATS that hands the messages of some subscriptions over at once.
 
     Attributes:
         failed: gets the exception that a `Deliver` raised; nothing is delivered on a broken assumption.
