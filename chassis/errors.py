@@ -4,17 +4,19 @@ ChassisError
 ├── InvalidToken        a bearer token that cannot be trusted              401 / close 4401
 ├── BusUnavailable      NATS cannot be reached or has not answered in time
 └── Problem             what an HTTP caller is told (RFC 9457)             its own status
-    ├── BadRequest      400
-    ├── Unauthorized    401
-    ├── Forbidden       403
-    ├── NotFound        404
-    ├── Conflict        409
-    ├── Gone            410
-    ├── TooLarge        413
-    ├── Unprocessable   422
-    └── Unavailable     503
+    ├── BadRequest        400
+    ├── Unauthorized      401
+    ├── Forbidden         403
+    ├── NotFound          404
+    ├── MethodNotAllowed  405
+    ├── Conflict          409
+    ├── Gone              410
+    ├── TooLarge          413
+    ├── Unprocessable     422
+    └── Unavailable       503
 """
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 
@@ -77,6 +79,16 @@ class NotFound(Problem):
 
     status = 404
     title = "Not found"
+
+
+class MethodNotAllowed(Problem):
+    """The path does not have this method."""
+
+    status = 405
+    title = "Method not allowed"
+
+    def __init__(self, allowed: Collection[str]) -> None:
+        super().__init__(f"here you can {' or '.join(sorted(allowed))}")
 
 
 class Conflict(Problem):

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 NESTING_MAX = 32
 """Objects and arrays in one another. From 255 on pydantic could not write them out again."""
@@ -39,10 +39,15 @@ def _check(value: Any, depth: int) -> None:
                 _check(member, depth - 1)
 
 
-Storable = Annotated[str, AfterValidator(_storable)]
+Storable = Annotated[str, AfterValidator(_storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 """Any text that can be stored."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_storable)]
+Text = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    AfterValidator(_storable),
+    Field(json_schema_extra={"pattern": r"^[^\u0000]*[^\s\u0000\u0085][^\u0000]*$"}),
+]
 """Text that is not empty once surrounding white space is taken away.
 
 Give these a `max_length` where it is used.

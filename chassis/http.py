@@ -1,24 +1,23 @@
-"""Owns the HTTP application every service starts from: problem answers, health, request ids, limits, the server."""
+"""Owns the HTTP application every service starts from: health, failures, request ids, limits, the server."""
 
 import asyncio
 import contextlib
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import structlog
 import uvicorn
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.database import is_unavailable
-from chassis.errors import BadRequest, Problem, TooLarge, Unavailable, Unprocessable
+from chassis.errors import Problem, TooLarge, Unavailable
+from chassis.openapi import Application, Methods
+from chassis.problems import answer_problems, problem_response
 
 log = structlog.get_logger(__name__)
 
@@ -41,20 +40,25 @@ def create_app(
 
     Pages from `allowed_origins` may call it.
     """
-    app = FastAPI(title=title, version=version, redoc_url=None)
+    app = Application(title=title, version=version, redoc_url=None)
 
     @app.get("/healthz", tags=["operation"], summary="Whether the process lives")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
-    @app.get("/readyz", tags=["operation"], summary="Whether everything that this service needs is there")
+    @app.get(
+        "/readyz",
+        tags=["operation"],
+        summary="Whether everything that this service needs is there",
+        response_model=dict[str, bool],
+        responses={503: {"model": dict[str, bool], "description": "Something is missing"}},
+    )
     async def readyz() -> JSONResponse:
         results = {name: await check() for name, check in checks.items()}
         return JSONResponse({"ready": all(results.values()), **results}, 200 if all(results.values()) else 503)
 
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    answer_problems(app)
+    app.add_middleware(Methods, application=app)
     app.add_middleware(Failures)
     app.add_middleware(BodyLimit)
     app.add_middleware(RequestIds)
@@ -67,48 +71,6 @@ def create_app(
         max_age=600,
     )
     return app
-
-
-def problem_response(problem: Problem, *, errors: list[dict[str, str]] | None = None) -> JSONResponse:
-    """`problem` as RFC 9457 has it; `errors` names each part of the request that was wrong."""
-    if errors is None and problem.field is not None:
-        errors = [{"field": problem.field, "detail": problem.detail}]
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": problem.title,
-        "status": problem.status,
-        "detail": problem.detail,
-        **({"errors": errors} if errors else {}),
-        **problem.extra,
-    }
-    return JSONResponse(body, problem.status, problem.headers, media_type="application/problem+json")
-
-
-async def _problem(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, Problem), "registered for Problem"
-    return problem_response(error)
-
-
-async def _invalid(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError), "registered for RequestValidationError"
-    mistakes = error.errors()
-    if any(mistake["type"] == "json_invalid" for mistake in mistakes):
-        return problem_response(BadRequest("the body is not valid JSON", field="body"))
-    errors = [
-        {"field": ".".join(str(part) for part in mistake["loc"][1:]) or "body", "detail": mistake["msg"]}
-        for mistake in mistakes
-    ]
-    detail = "; ".join(f"{each['field']}: {each['detail']}" for each in errors)
-    return problem_response(Unprocessable(detail), errors=errors)
-
-
-async def _http(_: Request, error: Exception) -> JSONResponse:
-    """What Starlette and FastAPI refuse: an unknown path, a wrong method, a body that no parser can read."""
-    assert isinstance(error, HTTPException), "registered for HTTPException"
-    if error.status_code == BadRequest.status:
-        return problem_response(BadRequest(error.detail, field="body"))
-    body = {"type": "about:blank", "title": error.detail, "status": error.status_code, "detail": error.detail}
-    return JSONResponse(body, error.status_code, error.headers, media_type="application/problem+json")
 
 
 class Failures:

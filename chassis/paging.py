@@ -14,8 +14,14 @@ PAGE = 50
 PAGE_MAX = 200
 """Items a page at most: about 200 KiB of the largest usual items."""
 
+CURSOR = "cursor"
+"""What the document calls the format: more than this is nobody's business."""
+
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX, description="items a page")]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before", max_length=512)]
+Cursor = Annotated[
+    str | None,
+    Query(description="`next_cursor` of the page before", max_length=512, json_schema_extra={"format": CURSOR}),
+]
 
 
 _KEY = TypeAdapter(tuple[Storable, ...])

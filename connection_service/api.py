@@ -13,11 +13,24 @@ from chassis.edge import CurrentCaller, Now, Session
 from chassis.fields import Text
 from chassis.idempotency import IdempotentOnce
 from chassis.paging import PAGE, Cursor, Limit, Page
+from chassis.problems import refusals
 from connection_service import daily, partnerships, views
+from connection_service.errors import (
+    AlreadyAnswered,
+    AlreadyPartnered,
+    InviteSpent,
+    NoPartnership,
+    PartnershipEnded,
+    UnknownConnection,
+    UnknownInvite,
+)
 from contracts import events
 
 ANSWER_MAX = 4_000
 """Characters of an answer: some two pages; what is longer is a letter."""
+
+TIME_ZONE = "time-zone"
+"""What the document calls the format: a list of some 600 names would hide the rest of it."""
 
 router = APIRouter(prefix="/v1")
 
@@ -38,7 +51,9 @@ class NewInvite(BaseModel):
     """What an invite may say."""
 
     time_zone: Annotated[str, AfterValidator(_known_time_zone)] = Field(
-        "UTC", max_length=64, description="in which the partnership's day turns at midnight; it stays for good"
+        "UTC",
+        description="in which the partnership's day turns at midnight; it stays for good",
+        json_schema_extra={"format": TIME_ZONE},
     )
 
 
@@ -62,7 +77,13 @@ async def _catalogue(request: Request) -> daily.Catalogue:
 Catalogue = Annotated[daily.Catalogue, Depends(_catalogue)]
 
 
-@router.post("/partnership/invites", status_code=201, response_model=views.Invite, tags=["partnership"])
+@router.post(
+    "/partnership/invites",
+    status_code=201,
+    response_model=views.Invite,
+    responses=refusals(AlreadyPartnered),
+    tags=["partnership"],
+)
 async def invite(
     session: Session, caller: CurrentCaller, now: Now, once: IdempotentOnce, wish: NewInvite | None = None
 ) -> JSONResponse:
@@ -71,7 +92,13 @@ async def invite(
     return await once.run(201, lambda: partnerships.invite(session, caller.user_id, time_zone=time_zone, now=now))
 
 
-@router.post("/partnership/accept", status_code=201, response_model=views.Partnership, tags=["partnership"])
+@router.post(
+    "/partnership/accept",
+    status_code=201,
+    response_model=views.Partnership,
+    responses=refusals(UnknownInvite, AlreadyPartnered, InviteSpent),
+    tags=["partnership"],
+)
 async def accept(
     session: Session, caller: CurrentCaller, now: Now, once: IdempotentOnce, invite: InviteCode
 ) -> JSONResponse:
@@ -80,13 +107,13 @@ async def accept(
     return await once.run(201, lambda: partnerships.accept(session, caller.user_id, code, now=now))
 
 
-@router.get("/partnership", tags=["partnership"])
+@router.get("/partnership", responses=refusals(NoPartnership), tags=["partnership"])
 async def partnership(session: Session, caller: CurrentCaller) -> views.Partnership:
     """The caller's partnership."""
     return await partnerships.current(session, caller.user_id)
 
 
-@router.delete("/partnership", status_code=204, tags=["partnership"])
+@router.delete("/partnership", status_code=204, responses=refusals(NoPartnership), tags=["partnership"])
 async def end_partnership(session: Session, caller: CurrentCaller, now: Now) -> Response:
     """End it, for both. The history stays readable."""
     await partnerships.end(session, caller.user_id, now=now)
@@ -101,14 +128,18 @@ async def history(
     return await daily.history(session, caller.user_id, cursor=cursor, limit=limit)
 
 
-@router.get("/daily-connections/today", tags=["daily"])
+@router.get("/daily-connections/today", responses=refusals(NoPartnership), tags=["daily"])
 async def today(session: Session, caller: CurrentCaller, catalogue: Catalogue, now: Now) -> events.DailyConnection:
     """Today's question, with the answers given so far."""
     return await daily.today(session, caller.user_id, catalogue, now=now)
 
 
 @router.post(
-    "/daily-connections/{connection_id}/answers", status_code=201, response_model=events.Answer, tags=["daily"]
+    "/daily-connections/{connection_id}/answers",
+    status_code=201,
+    response_model=events.Answer,
+    responses=refusals(UnknownConnection, AlreadyAnswered, PartnershipEnded),
+    tags=["daily"],
 )
 async def answer(
     session: Session, caller: CurrentCaller, once: IdempotentOnce, connection_id: UUID, new: NewAnswer

@@ -9,11 +9,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, field_validator
 
 from chassis.edge import CurrentCaller, Session
+from chassis.errors import Forbidden
 from chassis.fields import Storable, StorableObject, Text
 from chassis.idempotency import IdempotentOnce
 from chassis.paging import PAGE, Cursor, Limit
+from chassis.problems import refusals
 from contracts.events import InboxItem, UserIdText
 from inbox_service import items
+from inbox_service.errors import UnknownItem
 
 WRITE_SCOPE = "inbox:write"
 """What a token needs to put an item into somebody else's inbox."""
@@ -65,32 +68,32 @@ async def listed(
     return await items.listed(session, caller.user_id, is_read=is_read, cursor=cursor, limit=limit)
 
 
-@router.post("/items", status_code=201, response_model=InboxItem)
+@router.post("/items", status_code=201, response_model=InboxItem, responses=refusals(Forbidden))
 async def create(session: Session, caller: CurrentCaller, once: IdempotentOnce, new: NewItem) -> JSONResponse:
     """Put an item into somebody's inbox. Needs the scope `inbox:write`."""
     caller.must_have(WRITE_SCOPE)
     return await once.run(201, lambda: items.create(session, new.model_dump()))
 
 
-@router.post("/items/read-all")
+@router.post("/items/read-all", responses=refusals(UnknownItem))
 async def read_all(session: Session, caller: CurrentCaller, bound: ReadThrough) -> Updated:
     """Mark everything up to an item as read."""
     return Updated(updated=await items.mark_all_read(session, caller.user_id, bound.through))
 
 
-@router.get("/items/{item_id}")
+@router.get("/items/{item_id}", responses=refusals(UnknownItem))
 async def one(session: Session, caller: CurrentCaller, item_id: UUID) -> InboxItem:
     """One item."""
     return await items.one(session, caller.user_id, item_id)
 
 
-@router.post("/items/{item_id}/read")
+@router.post("/items/{item_id}/read", responses=refusals(UnknownItem))
 async def read(session: Session, caller: CurrentCaller, item_id: UUID) -> InboxItem:
     """Mark an item as read; twice is as good as once."""
     return await items.mark_read(session, caller.user_id, item_id)
 
 
-@router.delete("/items/{item_id}", status_code=204)
+@router.delete("/items/{item_id}", status_code=204, responses=refusals(UnknownItem))
 async def remove(session: Session, caller: CurrentCaller, item_id: UUID) -> Response:
     """Remove an item for good."""
     await items.remove(session, caller.user_id, item_id)
