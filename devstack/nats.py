@@ -4,7 +4,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from devstack.binaries import nats_server
 from devstack.data_dir import fingerprint
@@ -58,11 +58,16 @@ class Nats(Child):
 
     async def ready(self) -> bool:
         """Whether JetStream answers: for a member of a cluster, that there is a leader too."""
+        answer = await self.ask("$JS.API.INFO")
+        return answer is not None and "error" not in answer
+
+    async def ask(self, subject: str) -> dict[str, Any] | None:
+        """What JetStream says to an empty request that is sent through this server; None if it says nothing in time."""
         try:
             async with asyncio.timeout(PROBE_TIMEOUT):
-                return await self._jetstream_answers()
+                return await self._answer(subject)
         except OSError:  # includes TimeoutError
-            return False
+            return None
 
     def configuration(self) -> dict[str, object]:
         """What the server is told."""
@@ -83,19 +88,19 @@ class Nats(Child):
             }
         return configuration
 
-    async def _jetstream_answers(self) -> bool:
-        """Ask for the account's JetStream information, in the client protocol's own words."""
+    async def _answer(self, subject: str) -> dict[str, Any] | None:
+        """Ask in the client protocol's own words."""
         reader, writer = await asyncio.open_connection(HOST, self.port)
         try:
             greeting = await reader.readline()
             if not greeting.startswith(b"INFO ") or json.loads(greeting[5:])["server_name"] != self.server_name:
-                return False  # not ours: our own is about to find its port taken
-            writer.write(b'CONNECT {"verbose":false}\r\nSUB reply 1\r\nPUB $JS.API.INFO reply 0\r\n\r\n')
+                return None  # not ours: our own is about to find its port taken
+            writer.write(f'CONNECT {{"verbose":false}}\r\nSUB reply 1\r\nPUB {subject} reply 0\r\n\r\n'.encode())
             while line := await reader.readline():
                 if line.startswith(b"MSG "):
-                    answer = json.loads(await reader.readline())
-                    return "error" not in answer
-            return False
+                    answer: dict[str, Any] = json.loads(await reader.readline())
+                    return answer
+            return None
         finally:
             writer.close()
 

@@ -21,6 +21,8 @@ SEED = "1"
 COMPLAINTS_SHOWN = 10
 """Of each row; the counts are in the table."""
 
+BROKE_OFF = "broke off; see above"
+
 COLUMNS = (
     "fault", "injections", "acked", "refused", "delivered", "lost", "doubled", "disordered", "foreign", "stale",
     "told", "worst repair",
@@ -55,30 +57,46 @@ def _line(cells: Sequence[str]) -> str:
 
 
 async def run_matrix(rows: Sequence[Row], *, seed: str, rounds: int | None, log: Path) -> int:
-    """Run the rows, each on a system that has survived those before it; returns the exit code."""
-    results: list[Result | tuple[str, str]] = []
-    failed = False
-    async with Stack.running(log) as stack:
-        for row in rows:
-            if (reason := row.refusal()) is not None:
-                results.append((row.name, reason))
-                continue
-            try:
-                result = await run_row(stack, row, seed=f"{seed} {row.name}", rounds=rounds)
-            except Exception:  # noqa: BLE001 - the other rows are worth knowing too
-                failed = True
-                traceback.print_exc()
-                results.append((row.name, "broke off; see above"))
-                await stack.whole()
-                continue
-            results.append(result)
-            failed |= bool(result.verdict.complaints)
-            verdict = result.verdict
-            print(f"{row.name}: {len(verdict.complaints)} complaints, {verdict.delivered} delivered", flush=True)
-            for complaint in verdict.complaints[:COMPLAINTS_SHOWN]:
-                print(f"  {complaint}", flush=True)
-    print(f"\nseed {seed}\n\n{table(results)}")
-    return int(failed)
+    """Run the rows, kind by kind of the system that they break; returns the exit code."""
+    outcomes: list[Result | tuple[str, str]] = []
+    possible: list[Row] = []
+    for row in rows:
+        if (reason := row.refusal()) is None:
+            possible.append(row)
+        else:
+            outcomes.append((row.name, reason))
+    for kind in dict.fromkeys(row.kind for row in possible):
+        waiting = [row for row in possible if row.kind == kind]
+        try:
+            async with Stack.running(log, kind) as stack:
+                while waiting:
+                    await stack.whole()
+                    outcomes.append(await _outcome(stack, waiting[0], seed=seed, rounds=rounds))
+                    del waiting[0]
+        except Exception:  # noqa: BLE001 - what was seen until then is worth knowing too
+            traceback.print_exc()
+            outcomes += [(row.name, BROKE_OFF) for row in waiting]
+    print(f"\nseed {seed}\n\n{table(outcomes)}")
+    return int(any(failed(outcome) for outcome in outcomes))
+
+
+def failed(outcome: Result | tuple[str, str]) -> bool:
+    """Whether a row ran and did not come out as it should."""
+    return bool(outcome.verdict.complaints) if isinstance(outcome, Result) else outcome[1] == BROKE_OFF
+
+
+async def _outcome(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> Result | tuple[str, str]:
+    """Run a row on a system that has survived those before it; its figures, or that it came to nothing."""
+    try:
+        result = await run_row(stack, row, seed=f"{seed} {row.name}", rounds=rounds)
+    except Exception:  # noqa: BLE001 - the other rows are worth knowing too
+        traceback.print_exc()
+        return row.name, BROKE_OFF
+    complaints = result.verdict.complaints
+    print(f"{row.name}: {len(complaints)} complaints, {result.verdict.delivered} delivered", flush=True)
+    for complaint in complaints[:COMPLAINTS_SHOWN]:
+        print(f"  {complaint}", flush=True)
+    return result
 
 
 def main() -> int:

@@ -1,12 +1,18 @@
-"""Owns the faults of the bus: what it has stored, and what it sends on."""
+"""Owns the faults of the bus: what it has stored, what it sends on, and who is connected to it."""
 
 import shutil
 from typing import Final
 
 import nats
 
-from bench.faults.scene import Row, Scene
+from bench.faults import disk
+from bench.faults.kinds import SMALL_DISK
+from bench.faults.scene import NotAsIntended, Row, Scene
 from contracts.subjects import EVENTS_STREAM
+from devstack.waiting import until
+
+NOTICED: Final = 15.0
+"""Seconds within which a gateway must have left a connection on which nothing comes any more: what repair may take."""
 
 
 async def _delete_stream(scene: Scene) -> None:
@@ -54,9 +60,50 @@ async def _restore_store(scene: Scene) -> None:
     await server.start()
 
 
+async def _fill_disk(scene: Scene) -> None:
+    """NATS's disk is full. From its first failed write on, the stream takes no message until its server is restarted,
+    also when there is space again: an operator must see to both, or a supervisor that asks the server's /healthz."""
+    server = scene.stack.nats
+    with disk.full(server.data_dir):
+        await scene.pause(2.0, 4.0)
+        stored, acked = await _stored(scene), len(scene.writer.acked)
+        await scene.pause(2.0, 4.0)
+        if await _stored(scene) > stored:
+            raise NotAsIntended("the stream goes on taking messages while its disk is full")
+        if len(scene.writer.acked) == acked:
+            raise NotAsIntended("nobody accepts a write while NATS's disk is full")
+    await server.restart()
+
+
+async def _stored(scene: Scene) -> int:
+    """The stream's last sequence."""
+    stream = await scene.stack.stream()
+    assert stream is not None, "the server goes on answering"
+    seq: int = stream["state"]["last_seq"]
+    return seq
+
+
+async def _cut_gateway(scene: Scene) -> None:
+    with scene.chance.choice(scene.stack.wires).severed():
+        await scene.pause(0.0, 3.0)
+
+
+async def _silence_gateway(scene: Scene) -> None:
+    """Nothing goes through a gateway's connections in either direction, and neither side is told. Nobody mends them."""
+    wire = scene.chance.choice(scene.stack.wires)
+    before = wire.audible
+    wire.silence()
+    scene.over()
+    if not await until(lambda: wire.audible >= before, within=NOTICED):
+        raise NotAsIntended(f"the gateway holds on to a silent connection for more than {NOTICED:g} s")
+
+
 ROWS: Final = (
     Row("live-copies-lost", _lose_live_copies),
     Row("live-copies-lost-then-cut", _lose_live_copies_and_cut, rounds=2),
     Row("stream-deleted", _delete_stream),
     Row("store-restored", _restore_store),
+    Row("gateway-nats-cut", _cut_gateway),
+    Row("gateway-nats-half-open", _silence_gateway),
+    Row("nats-disk-full", _fill_disk, refusal=disk.refusal, rounds=2, kind=SMALL_DISK),
 )

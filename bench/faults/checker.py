@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.faults.run import DeviceRun, Expected, Fetched, ItemState, Received, Run, UserState, item_state
+from bench.faults.run import DeviceRun, Expected, Fetched, Frame, ItemState, Received, Run, UserState, item_state
 
 DELETED = "inbox:deleted"
 
@@ -49,7 +49,7 @@ def judge(run: Run) -> Verdict:
         delivered += sum(event.user == device.user for event in run.expected) - len(absent)
         doubled += _doubled(device)
         disordered += [*_disordered_by_seq(device), *_disordered_by_history(device, expected)]
-        foreign += _foreign(device, owners)
+        foreign += _foreign(device, owners, expected)
         stale += _stale(device, run.final.get(device.user, UserState()))
     return Verdict(lost, doubled, disordered, foreign, stale, delivered=delivered, told=told)
 
@@ -118,18 +118,27 @@ def _disordered_by_history(device: DeviceRun, expected: Mapping[str, Expected]) 
             last[event.thing] = max(event.order, last.get(event.thing, 0))
 
 
-def _foreign(device: DeviceRun, owners: Mapping[str, str]) -> Iterator[str]:
+def _foreign(device: DeviceRun, owners: Mapping[str, str], expected: Mapping[str, Expected]) -> Iterator[str]:
     for record in device.records:
         if not isinstance(record, Received):
             continue
         frame = record.frame
         if "id" in frame:
-            owner = owners.get(frame["id"])
-            inside = frame["data"].get("recipient_id", device.user)
+            owner, event = owners.get(frame["id"]), expected.get(frame["id"])
+            inside = device.user if event is not None and not event.readable else _told_of(frame, device.user)
             if owner != device.user or inside != device.user:
-                yield f"{device.name} of {device.user} got {frame['event']} {frame['id']}, which is {owner}'s"
+                yield (
+                    f"{device.name} of {device.user} got {frame['event']} {frame['id']}, which is {owner}'s"
+                    f" and tells of {inside}"
+                )
         elif frame["event"] == "hello" and frame["data"]["user_id"] != device.user:
             yield f"{device.name} of {device.user} was greeted as {frame['data']['user_id']}"
+
+
+def _told_of(frame: Frame, user: str) -> object:
+    """Whose item the data is about; `user` if it does not say so, None if it cannot be read."""
+    data = frame.get("data")
+    return data.get("recipient_id", user) if isinstance(data, dict) else None
 
 
 def source_of(event: str) -> str:
@@ -157,16 +166,15 @@ def rebuild(device: DeviceRun) -> UserState:
     items, answers, unread = dict(state.items), set(state.answers), state.unread
     for record in device.records[began:]:
         if isinstance(record, Received) and "id" in record.frame:
-            data = record.frame["data"]
-            match record.frame["event"]:
-                case "inbox:created" | "inbox:updated":
+            match record.frame:
+                case {"event": "inbox:created" | "inbox:updated", "data": data}:
                     _take(items, data["id"], item_state(data))
-                case "inbox:deleted":
+                case {"event": "inbox:deleted", "data": data}:
                     items.pop(data["id"], None)
-                case "inbox:unread":
+                case {"event": "inbox:unread", "data": data}:
                     unread = data["unread_count"]
-                case "connection_answer:created":
-                    answers.add(data["answer"]["id"])
+                case {"event": "connection_answer:created", "data": {"answer": dict(answer)}}:
+                    answers.add(answer["id"])
     return UserState(items, frozenset(answers), unread)
 
 

@@ -6,7 +6,7 @@ import json
 import random
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -35,7 +35,14 @@ class Refused(Exception):
 
 
 class Device:
-    """One device of one user."""
+    """One device of one user.
+
+    Attributes:
+        records: all that it was sent and fetched.
+        connections: how often it was connected.
+        synced: whether it has fetched its state since it was told to.
+        forged: the query with which it connects next, once, in place of what it knows.
+    """
 
     def __init__(self, name: str, user: str, token: str, urls: list[str], fetch: Fetch, chance: random.Random) -> None:
         self.name = name
@@ -43,6 +50,7 @@ class Device:
         self.records: list[Record] = []
         self.connections = 0
         self.synced = asyncio.Event()
+        self.forged: Mapping[str, str | int] | None = None
         self._token = token
         self._urls = urls
         self._fetch = fetch
@@ -51,6 +59,15 @@ class Device:
         self._positions: dict[str, int] = {}
         self._socket: ClientConnection | None = None
         self._fetching: asyncio.Task[None] | None = None
+        self._at_home = asyncio.Event()
+        self._at_home.set()
+
+    @property
+    def cursor(self) -> Mapping[str, str | int]:
+        """The query with which it resumes; empty before it was greeted for the first time."""
+        if self._epoch is None:
+            return {}
+        return {"epoch": self._epoch, "since": max(self._positions.values()), **self._positions}
 
     @property
     def run_so_far(self) -> DeviceRun:
@@ -67,6 +84,7 @@ class Device:
         failures = 0
         try:
             while True:
+                await self._at_home.wait()
                 before = self.connections
                 wait = await self._connected()
                 failures = failures + 1 if self.connections == before else 0
@@ -80,11 +98,20 @@ class Device:
         if self._socket is not None:
             self._socket.transport.abort()
 
+    def leave(self) -> None:
+        """Be away until `come_back`."""
+        self._at_home.clear()
+        self.cut()
+
+    def come_back(self) -> None:
+        """Be away no longer."""
+        self._at_home.set()
+
     async def _connected(self) -> float:
         """One connection, from its start to its end; returns the seconds that we were told to stay away."""
         url = self._chance.choice(self._urls)
-        if self._epoch is not None:
-            url += "?" + urlencode({"epoch": self._epoch, "since": max(self._positions.values()), **self._positions})
+        if query := self.cursor if self.forged is None else self.forged:
+            url += f"?{urlencode(query)}"
         protocols = [Subprotocol(SUBPROTOCOL), Subprotocol(f"{BEARER_PREFIX}{self._token}")]
         try:
             async with connect(
@@ -93,6 +120,7 @@ class Device:
             ) as socket:  # fmt: skip
                 self._socket = socket
                 self.connections += 1
+                self.forged = None
                 await self._listen(socket)
         except ConnectionClosed as closed:
             return self._advice(closed)
@@ -111,7 +139,7 @@ class Device:
             except TimeoutError:  # two heartbeats did not come: whoever is there is not alive
                 socket.transport.abort()
                 return
-            frame: dict[str, Any] = json.loads(text)
+            frame = read(text)
             self.records.append(Received(time.time(), self.connections, frame))
             match frame["event"]:
                 case "hello":
@@ -157,6 +185,21 @@ class Device:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 return float(json.loads(closed.rcvd.reason)["retry_after"])
         return 0.0
+
+
+def read(text: str) -> dict[str, Any]:
+    """A frame; without its data if what somebody has published is not JSON: the gateway passes on what it is given.
+
+    Raises:
+        ValueError: that is not all that is wrong with it.
+    """
+    frame: dict[str, Any]
+    try:
+        frame = json.loads(text)
+    except ValueError:
+        head, data, _ = text.partition(',"data":')
+        frame = json.loads(f"{head}}}" if data else text)
+    return frame
 
 
 class Unfetched(Exception):

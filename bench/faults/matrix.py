@@ -19,7 +19,6 @@ from bench.faults.stack import COPIES, Stack, client
 from bench.faults.truth import Truth, truth
 from bench.faults.writer import Writer
 
-PAIRS = 20
 RATE = 60.0
 """Writes a second, as long as they are answered."""
 
@@ -48,7 +47,7 @@ async def run_row(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> R
     chance = random.Random(seed)  # noqa: S311 - not a secret
     async with client() as http, asyncio.TaskGroup() as group:
         crowd = Crowd(stack, http, chance)
-        await crowd.gather(f"{row.name}-{chance.randrange(10**6)}", PAIRS)
+        await crowd.gather(f"{row.name}-{chance.randrange(10**6)}", row.pairs)
         devices = [_device(stack, crowd, number, seed) for number in range(row.devices)]
         living = [group.create_task(device.run(), name=device.name) for device in devices]
         async with asyncio.timeout(60):
@@ -65,7 +64,7 @@ async def run_row(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> R
         for task in living:
             task.cancel()
     run = Run(
-        what.expected,
+        [*what.expected, *crowd.published],
         frozenset(writer.acked) | what.owed,
         what.captured,
         what.unread,
@@ -89,7 +88,7 @@ async def _break(scene: Scene, row: Row) -> tuple[float, float]:
     scene.stack.mark(f"{row.name} begins")
     began = time.time()
     await row.inject(scene)
-    ended = time.time()
+    ended = scene.over_at if scene.over_at > began else time.time()
     scene.stack.mark(f"{row.name} ends")
     await scene.stack.whole()
     return began, ended

@@ -2,6 +2,14 @@
 
 from typing import Final
 
-from bench.faults import bus, clients, databases, processes
+from bench.faults import bus, clients, cluster, cursors, databases, processes, unprocessable
 
-ROWS: Final = (*processes.ROWS, *databases.ROWS, *clients.ROWS, *bus.ROWS)
+ROWS: Final = (
+    *processes.ROWS,
+    *databases.ROWS,
+    *clients.ROWS,
+    *cursors.ROWS,
+    *unprocessable.ROWS,
+    *bus.ROWS,
+    *cluster.ROWS,
+)

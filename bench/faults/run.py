@@ -18,6 +18,7 @@ class Expected:
         thing: the row that changed.
         at: when it was captured, seconds since the Unix epoch.
         version: the row's `updated_at` as the database writes it, None where a row has none.
+        readable: whether its data is what its name says; not so where somebody has published what nobody can process.
     """
 
     id: str
@@ -28,6 +29,7 @@ class Expected:
     thing: str
     at: float
     version: dt.datetime | None = None
+    readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class UserState:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A frame, and on which of a device's connections it came."""
+    """A frame, and on which of a device's connections it came. A frame whose data is not JSON has none here."""
 
     at: float
     connection: int

@@ -4,19 +4,23 @@ import asyncio
 import contextlib
 import datetime as dt
 import shutil
+import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import httpx
 
+from bench.faults.disk import mounted
+from bench.faults.kinds import ALONE, Kind
+from bench.faults.wire import Wire
 from chassis.auth import issue_token
 from chassis.settings import AuthSettings
 from contracts.frames import PATH
+from contracts.subjects import EVENTS_STREAM
 from devstack.data_dir import DataDir
-from devstack.nats import Nats
 from devstack.ports import HOST, free_port
 from devstack.postgres import Postgres
 from devstack.processes import Child, running_together
@@ -43,18 +47,23 @@ class Stack:
     """The running system.
 
     Attributes:
+        servers: the nats-servers.
+        nats: the first of them, which is the only one but in a cluster.
+        wires: what each gateway reaches the only one through; in a cluster there are none.
         copies: the processes of each service.
         ports: where each of them listens.
         active: which copy's relay said last that it is the active one, by service.
     """
 
-    def __init__(self, folder: Path, log: Path) -> None:
+    def __init__(self, folder: Path, log: Path, kind: Kind) -> None:
         self._log = log.open("a")
         settings = [_settings(folder) for _ in range(COPIES)]
-        nats_port = settings[0].ports["NATS_PORT"]
         self.place = DataDir(folder)
         self.postgres = Postgres(self.place.postgres, sink=self._keep)
-        self.nats = Nats(self.place.nats, nats_port, sink=self._keep)
+        self.servers = kind.nats(self.place.nats, sink=self._keep)
+        self.nats = self.servers[0]
+        self.wires = [Wire(self.nats.port) for _ in range(COPIES)] if kind.servers == 1 else []
+        self._kind = kind
         self.active: dict[str, int] = {}
         self.copies: dict[str, list[Child]] = {name: [] for name in SERVICES}
         self.ports: dict[str, list[int]] = {name: [] for name in SERVICES}
@@ -66,7 +75,16 @@ class Stack:
 
     def _add(self, service: Service, settings: Settings, number: int) -> None:
         told = environment(settings, self.postgres, self.nats, self.place.secret())
-        env = {**told, "PYTHONPATH": str(ROOT), "PUSH_HEARTBEAT": str(HEARTBEAT), "PUSH_DRAIN": "2"}
+        env = {
+            **told,
+            "PYTHONPATH": str(ROOT),
+            "NATS_URL": ",".join(self.bus_urls),
+            "NATS_REPLICAS": str(self._kind.servers),
+            "PUSH_HEARTBEAT": str(HEARTBEAT),
+            "PUSH_DRAIN": "2",
+        }
+        if service.name == "push" and self.wires:
+            env["NATS_URL"] = f"nats://{HOST}:{self.wires[number].port}"
         name = f"{service.name}-{number}"
         self.copies[service.name].append(
             Child(name, service.command, env=env, probe=service.ready, ready_within=RECOVERY, sink=self._keep)
@@ -77,21 +95,32 @@ class Stack:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def running(cls, log: Path) -> AsyncIterator["Stack"]:
+    async def running(cls, log: Path, kind: Kind = ALONE) -> AsyncIterator["Stack"]:
         """A system with nothing in it, gone afterwards; what its processes print is added to `log`."""
         folder = _new_folder()
-        stack = cls(folder, log)
+        stack = cls(folder, log, kind)
         try:
-            async with running_together([stack.postgres, stack.nats]):
+            async with contextlib.AsyncExitStack() as parts:
+                if kind.disk is not None:
+                    parts.enter_context(mounted(stack.place.nats, mib=kind.disk))
+                for wire in stack.wires:
+                    await parts.enter_async_context(wire.running())
+                await parts.enter_async_context(running_together([stack.postgres, *stack.servers]))
                 await stack.postgres.create_databases("connection", "inbox")
                 for migration in stack._migrations:
                     await migration.spawn()
                     assert await migration.wait() == 0, migration.name
-                async with running_together([copy for copies in stack.copies.values() for copy in copies]):
-                    yield stack
+                copies = [copy for copies in stack.copies.values() for copy in copies]
+                await parts.enter_async_context(running_together(copies))
+                yield stack
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             stack._log.close()
+
+    @property
+    def bus_urls(self) -> list[str]:
+        """Where the nats-servers take clients."""
+        return [server.url for server in self.servers]
 
     def url(self, service: str, copy: int) -> str:
         """Where a copy of a service with an HTTP API answers."""
@@ -110,18 +139,27 @@ class Stack:
         return await asyncpg.connect(dsn(self.postgres, database), timeout=5, command_timeout=20)
 
     async def whole(self) -> None:
-        """Wait until everybody is ready.
+        """Wait until everybody is ready, and every replica of the stream has all of it.
 
         Raises:
             TimeoutError: somebody was not within `RECOVERY` seconds.
         """
+        children = [self.postgres, *self.servers, *(copy for copies in self.copies.values() for copy in copies)]
 
         async def ready() -> bool:
-            children = [self.postgres, self.nats, *(copy for copies in self.copies.values() for copy in copies)]
-            return all(await asyncio.gather(*(child.ready() for child in children)))
+            return all(await asyncio.gather(self._replicated(), *(child.ready() for child in children)))
 
         if not await until(ready, within=RECOVERY, every=0.1):
             raise TimeoutError(f"not everybody was ready again within {RECOVERY:g} s")
+
+    async def stream(self) -> Mapping[str, Any] | None:
+        """What NATS says of the stream of events, which is an error while nobody leads it; None if it says nothing."""
+        return await self.nats.ask(f"$JS.API.STREAM.INFO.{EVENTS_STREAM}")
+
+    async def _replicated(self) -> bool:
+        stream = await self.stream() or {}
+        replicas = stream.get("cluster", {}).get("replicas", [])
+        return len(replicas) == len(self.servers) - 1 and all(replica["current"] for replica in replicas)
 
     def mark(self, line: str) -> None:
         """Put a line of our own into the log."""
@@ -152,5 +190,7 @@ def _settings(folder: Path) -> Settings:
 
 def client() -> httpx.AsyncClient:
     """An HTTP client that gives up soon and tries nothing twice."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=50)
+    # With every request httpcore looks twice for a library that we do not have, and at each connection that is idle.
+    sys.modules.setdefault("sniffio", None)  # type: ignore[arg-type] # the documented way to say that there is none
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=10)
     return httpx.AsyncClient(timeout=3.0, limits=limits)

@@ -59,6 +59,26 @@ async def test_a_frozen_server_is_not_ready_and_a_thawed_one_is(server: Nats) ->
     assert await until(server.ready, within=5)
 
 
+async def test_it_passes_on_what_jetstream_says_of_a_stream_and_of_one_that_is_not_there(server: Nats) -> None:
+    """The answers that a client of NATS gets, without one."""
+    client = await nats.connect(server.url)
+    await client.jetstream().add_stream(name="KEPT", subjects=["kept"])
+    await client.jetstream().publish("kept", b"one")
+    await client.close()
+    there, missing = await server.ask("$JS.API.STREAM.INFO.KEPT"), await server.ask("$JS.API.STREAM.INFO.LOST")
+    assert there is not None
+    assert there["state"]["last_seq"] == 1
+    assert missing is not None
+    assert missing["error"]["code"] == 404
+
+
+async def test_a_frozen_server_says_nothing(server: Nats) -> None:
+    """And whoever asks is not kept waiting for it."""
+    server.freeze()
+    assert await server.ask("$JS.API.INFO") is None
+    server.thaw()
+
+
 async def test_another_server_on_its_port_is_not_taken_for_it(server: Nats, tmp_path: Path) -> None:
     late = Nats(tmp_path / "late", server.port)
     with pytest.raises(ChildEnded, match="nats ended with exit code 1"):

@@ -178,6 +178,54 @@ def test_a_state_that_is_not_what_the_database_holds_is_refused(wrong: UserState
     assert kinds(judge(run_of(received(*OF_ALICE), final={**FINAL, "alice": wrong}))) == {"stale"}
 
 
+ALIEN = Expected("x1", "alice", "connection", "connection_answer:created", 0, "x1", 108.5, readable=False)
+
+UNREADABLE = (
+    {**event("connection_answer:created", 9, "x1", {}), "data": {"answer": 5}},
+    {"event": "connection_answer:created", "seq": 9, "id": "x1"},
+)
+
+
+@pytest.mark.parametrize("frame", UNREADABLE)
+def test_what_somebody_has_published_that_nobody_can_read_is_expected_as_it_is(frame: dict[str, Any]) -> None:
+    """It changes nothing of what a device believes."""
+    verdict = judge(run_of(received(*OF_ALICE, frame), expected=[*EXPECTED, ALIEN]))
+    assert (verdict.complaints, verdict.delivered) == ([], 7)
+
+
+@pytest.mark.parametrize("frame", UNREADABLE)
+def test_what_nobody_can_read_may_neither_be_lost_nor_doubled_swapped_or_misaddressed(frame: dict[str, Any]) -> None:
+    """It is an event like any other."""
+
+    def complaints(alice: Sequence[Record], bob: Sequence[Record] | None = None) -> set[str]:
+        return kinds(judge(run_of(alice, bob, expected=[*EXPECTED, ALIEN])))
+
+    assert complaints(received(*OF_ALICE)) == {"lost"}
+    assert complaints([*received(*OF_ALICE), Fetched(9, 109.0, FINAL["alice"])]) == {"lost"}
+    assert complaints(received(*OF_ALICE, frame, {**frame, "seq": 10})) == {"doubled"}
+    assert complaints(received(OF_ALICE[0], frame, *OF_ALICE[1:])) == {"disordered"}
+    assert complaints(received(*OF_ALICE, frame), [*received(*OF_BOB), *received(frame)]) == {"foreign"}
+
+
+@pytest.mark.parametrize("frame", UNREADABLE)
+def test_an_event_of_ours_that_nobody_can_read_is_refused(frame: dict[str, Any]) -> None:
+    """Or one of nobody."""
+    phantom = judge(run_of(received(*OF_ALICE, frame)))
+    assert kinds(phantom) == {"foreign"}
+    for index in (2, 4):
+        spoilt = {name: value for name, value in OF_ALICE[index].items() if name != "data"}
+        assert "foreign" in kinds(judge(run_of(received(*OF_ALICE[:index], spoilt, *OF_ALICE[index + 1 :]))))
+    unanswered = {**frame, "id": "c1", "seq": 1}
+    assert "stale" in kinds(judge(run_of(received(OF_ALICE[0], unanswered, *OF_ALICE[2:]))))
+
+
+@pytest.mark.parametrize("index", [1, 2, 3, 6, 7])
+def test_what_a_device_missed_is_lost_if_it_was_told_to_fetch_and_did_not(index: int) -> None:
+    """To come back with a cursor that is worth nothing excuses no gap by itself."""
+    frames = [*OF_ALICE[:index], hello(0, resumed=False), *OF_ALICE[index + 1 :]]
+    assert "lost" in kinds(judge(run_of(received(*frames))))
+
+
 Told = Callable[[int], dict[str, Any]]
 
 
