@@ -4,13 +4,16 @@ import asyncio
 
 from chassis.auth import Authenticator
 from chassis.bus import Bus
-from chassis.process import listen, run_together
+from chassis.process import Service, listen, run_together
 from chassis.settings import AuthSettings, BusSettings
 from chassis.streams import Stream
 from contracts import streams
 from push_gateway.direct import DirectGet
 from push_gateway.hub import Hub
+from push_gateway.overload import Overload
 from push_gateway.reader import Reader
+from push_gateway.replays import Replays
+from push_gateway.scan import Scan
 from push_gateway.server import PushServer
 from push_gateway.settings import Settings
 from push_gateway.stream_state import StreamWatch
@@ -24,12 +27,17 @@ NAME = "push_gateway"
 async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop: asyncio.Event) -> None:
     """Run until `stop` is set."""
     listener = listen(settings.host, settings.port, variable="PUSH_PORT")
-    client = Subscriber()
+    client, reading_client = Subscriber(), Subscriber()
     bus = Bus(nats.url, name=NAME, client=client)
+    reading_bus = Bus(nats.url, name=f"{NAME} reads", client=reading_client)
     stream = Stream(bus, streams.EVENTS, replicas=nats.replicas)
-    direct, watch = DirectGet(client, stream.name), StreamWatch(stream)
-    hub = Hub(bus, client, Reader(direct), watch, heartbeat=settings.heartbeat)
+    direct, watch = DirectGet(reading_client, stream.name), StreamWatch(stream)
+    reader = Reader(direct)
+    replays = Replays(reader, lambda seq: Scan(reading_client, stream.name, after=seq), watch)
+    hub = Hub(bus, client, reader, replays, watch, heartbeat=settings.heartbeat)
     sweep = Sweep(bus, hub, direct, watch)
     ticker = Ticker(heartbeat=settings.heartbeat, heartbeat_for=hub.heartbeat_for)
     server = PushServer(listener, hub, ticker, Authenticator.of(auth), settings, ready=lambda: hub.ready)
-    await run_together([bus, hub, sweep, ticker, server], stop=stop, drain=server.drain)
+    overload = Overload(server.sessions, settings.max_unsent)
+    services: list[Service] = [bus, reading_bus, direct, replays, hub, sweep, ticker, overload, server]
+    await run_together(services, stop=stop, drain=server.drain)

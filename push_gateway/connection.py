@@ -21,6 +21,10 @@ CLOSE_TIMEOUT = 2.0
 USER_TIMEOUT = 60_000
 """Milliseconds after which the kernel gives up on a peer that acknowledges nothing; heartbeats keep it busy."""
 
+SEND_BUFFER = 64 * 1024
+"""Bytes that the kernel may hold for a client, which counts double; by itself it would hold up to 4 MiB for each that
+does not read. It bounds the rate to a client that is far away: some 300 KiB/s, 800 events, at 200 ms there and back."""
+
 FRAMES_MAX = 30
 FRAMES_WINDOW = 60.0
 """Frames from a client in so many seconds, pings and parts of messages included. A token is renewed once in many
@@ -40,6 +44,16 @@ class PushConnection(ServerConnection):
         self._fail = self.protocol.fail
         self.protocol.fail = self._broken  # type: ignore[method-assign]
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that wait in this process for the client to take them."""
+        return self.transport.get_write_buffer_size()
+
+    def write(self, encoded: bytes) -> None:
+        """Send frames that were made with `text_frame`, without waiting for anything."""
+        if self.protocol.state is State.OPEN:
+            self.transport.write(encoded)
+
     def refuse(self, refusal: Refusal) -> None:
         """Say why and hang up, without waiting for the client; nothing that it sends is looked at any more."""
         if self.protocol.state is State.OPEN:
@@ -50,8 +64,9 @@ class PushConnection(ServerConnection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        peer: socket.socket = transport.get_extra_info("socket")
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if hasattr(socket, "TCP_USER_TIMEOUT"):
-            peer: socket.socket = transport.get_extra_info("socket")
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
 
     def data_received(self, data: bytes) -> None:
@@ -80,3 +95,13 @@ class PushConnection(ServerConnection):
     def _cut_soon(self) -> None:
         if self._cut is None:
             self._cut = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A text message of a server as it goes over the wire (RFC 6455 section 5.2), the same for every client."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81%c%b" % (size, payload)
+    if size < 65536:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2), payload)
+    return b"\x81\x7f%b%b" % (size.to_bytes(8), payload)

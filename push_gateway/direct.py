@@ -12,8 +12,9 @@ from chassis.errors import BusUnavailable
 from push_gateway.messages import header, status
 from push_gateway.subscriber import Subscriber
 
-TIMEOUT = 2.0
-"""Seconds for one request, which takes a millisecond or two; longer than that means that its answers were lost."""
+SILENCE = 2.0
+"""Seconds without an answer after which the further ones count as lost. A message takes a millisecond or two, also
+where the server has to look for it."""
 
 AT_ONCE = 32
 """Requests under way at the same time. Thousands of sockets that come back together wait their turn here, so that
@@ -67,7 +68,9 @@ class _Request:
 
 
 class DirectGet:
-    """Asks one stream."""
+    """Asks one stream, over a connection of its own: live messages do not queue behind what is read."""
+
+    name = "direct get"
 
     def __init__(self, client: Subscriber, stream: str) -> None:
         self._client = client
@@ -91,12 +94,15 @@ class DirectGet:
             try:
                 reply = f"{self._inbox}.{number.decode()}"
                 await self._client.publish(self._subject, json.dumps(request).encode(), reply=reply)
-                async with asyncio.timeout(TIMEOUT):
-                    return await waiting.done
-            except (nats.errors.Error, TimeoutError) as error:
+                return await _all_of(waiting)
+            except nats.errors.Error as error:
                 raise BusUnavailable(f"reading from the stream: {error!r}") from error
             finally:
                 del self._requests[number]
+
+    async def run(self) -> None:
+        """Watch that messages are taken over as they should be."""
+        await self._client.failed
 
     async def _be_reachable(self) -> None:
         """Subscribe to the answers, once."""
@@ -106,10 +112,19 @@ class DirectGet:
                 await self._client.take(f"{inbox}.*", self._answered)
                 self._inbox = inbox
 
-    def _answered(self, subject: bytes, headers: bytes | None, body: bytes) -> None:
+    def _answered(self, subject: bytes, _: bytes, headers: bytes | None, body: bytes) -> None:
         request = self._requests.get(subject[subject.rindex(b".") + 1 :])
         if request is not None and headers is not None:
             request.add(headers, body)
+
+
+async def _all_of(request: _Request) -> Answer:
+    while not request.done.done():
+        heard = len(request.answer.messages)
+        await asyncio.wait((request.done,), timeout=SILENCE)
+        if len(request.answer.messages) == heard and not request.done.done():
+            raise BusUnavailable("reading from the stream: no answer")
+    return request.done.result()
 
 
 def _number(headers: bytes, name: bytes) -> int:

@@ -7,6 +7,7 @@ import structlog
 
 from chassis.bus import Bus
 from chassis.errors import BusUnavailable
+from chassis.failpoints import Point, reached
 from contracts import frames
 from contracts.subjects import Source, UserId, push_filter
 from push_gateway import metrics
@@ -14,6 +15,7 @@ from push_gateway.errors import Full
 from push_gateway.handshake import Cursor
 from push_gateway.live_feed import READ_AGAIN, LiveFeed
 from push_gateway.reader import Reader
+from push_gateway.replays import Replays
 from push_gateway.session import Session
 from push_gateway.stream_state import StreamState, StreamWatch
 from push_gateway.subscriber import Subscriber
@@ -29,10 +31,13 @@ class Hub:
 
     name = "hub"
 
-    def __init__(self, bus: Bus, client: Subscriber, reader: Reader, watch: StreamWatch, *, heartbeat: int) -> None:
+    def __init__(
+        self, bus: Bus, client: Subscriber, reader: Reader, replays: Replays, watch: StreamWatch, *, heartbeat: int
+    ) -> None:
         self._bus = bus
         self._client = client
         self._reader = reader
+        self._replays = replays
         self._watch = watch
         self._heartbeat = heartbeat
         self._feeds: dict[UserId, LiveFeed] = {}
@@ -52,7 +57,7 @@ class Hub:
         """Count a session and open its user's feed if it is the first. End it with `leave`."""
         feed = self._feeds.get(session.user)
         if feed is None:
-            feed = self._feeds[session.user] = LiveFeed(session.user, self._reader)
+            feed = self._feeds[session.user] = LiveFeed(session.user, self._reader, self._watch)
         if feed.opened is None or _failed(feed.opened):
             feed.opened = asyncio.create_task(self._open(feed), name=f"open {session.user}")
         feed.sockets += 1
@@ -121,10 +126,9 @@ class Hub:
     def restart(self, state: StreamState) -> None:
         """The stream is not the one that it was: every feed begins anew, and every client fetches its state."""
         log.warning("the stream has a new history", epoch=state.epoch, last=state.last, feeds=len(self._feeds))
-        resync = frames.resync(state.last, "the event stream was restored; fetch your state again", epoch=state.epoch)
         for feed in self._feeds.values():
             if feed.opened is not None and feed.opened.done() and not _failed(feed.opened):
-                feed.restart(state.last, resync)
+                feed.restart(state, "the event stream was restored; fetch your state again")
 
     async def _open(self, feed: LiveFeed) -> None:
         if not self._bus.connected:  # a subscription would wait for the connection, also when it was given up meanwhile
@@ -142,16 +146,21 @@ class Hub:
         self._greet(session, cursor.since, resumed=True)
         session.position = cursor.whole
         while True:
-            batch = await feed.read(session.position)
+            batch = await self._replays.read(session, cursor)
+            reached(Point.GREETED)
             # Asked behind the read: what the stream held then, it held during the read.
             state = await self._watch.state()
             if cursor.epoch != state.epoch or state.first > session.position + 1:
                 break
-            await session.replay(batch.events, had=cursor.positions)
-            session.position = batch.through
-            if not (batch.more or await self._watch.has_behind(session.user, batch.through)) and feed.try_join(session):
+            if batch is None:  # it has everything up to its position, whoever it is for
+                whole = session.position >= feed.feed.start
+            else:
+                await session.replay(batch.events, had=cursor.positions)
+                session.position = batch.through
+                whole = not (batch.more or await self._watch.has_behind(session.user, batch.through))
+            if whole and feed.try_join(session):
                 return
-            if not batch.events:  # this replica does not have yet what its leader or the feed has
+            if batch is not None and not batch.events:  # this replica does not have yet what its leader or the feed has
                 await asyncio.sleep(READ_AGAIN)
         session.position = feed.feed.seq
         reason = "what you missed is no longer complete; fetch your state again"

@@ -5,17 +5,18 @@ from collections.abc import Iterable, Mapping
 
 import structlog
 from nats.aio.subscription import Subscription
-from websockets.asyncio.connection import broadcast
-from websockets.asyncio.server import ServerConnection
 
 from chassis.errors import BusUnavailable
+from contracts import frames
 from contracts.subjects import Source, UserId
 from push_gateway import metrics
+from push_gateway.connection import text_frame
 from push_gateway.errors import ReadsTooSlowly
 from push_gateway.feed import Feed, Step
 from push_gateway.messages import Malformed, StoredEvent, live_event
 from push_gateway.reader import Batch, Reader
 from push_gateway.session import Session
+from push_gateway.stream_state import StreamState, StreamWatch
 
 log = structlog.get_logger(__name__)
 
@@ -30,19 +31,19 @@ class LiveFeed:
         sockets: how many the user has, those that are still catching up included.
     """
 
-    def __init__(self, user: UserId, reader: Reader) -> None:
+    def __init__(self, user: UserId, reader: Reader, watch: StreamWatch) -> None:
         self.user = user
         self.feed = Feed()
         self.sockets = 0
         self.subscription: Subscription | None = None
         self.opened: asyncio.Task[None] | None = None
         self._reader = reader
+        self._watch = watch
         self._reading: asyncio.Task[None] | None = None
         self._sessions: list[Session] = []
-        self._connections: list[ServerConnection] = []
         self._joined_at = 0
 
-    def arrived(self, subject: bytes, headers: bytes | None, body: bytes) -> None:
+    def arrived(self, subject: bytes, _: bytes, headers: bytes | None, body: bytes) -> None:
         """A live message has arrived."""
         try:
             event = live_event(subject, headers, body)
@@ -58,15 +59,16 @@ class LiveFeed:
             self.follow(self.feed.expect(source.encode(), seq))
         self.feed.confirm(through)
 
-    def restart(self, start: int, resync: bytes) -> None:
-        """The stream is not the one that it was: begin anew, and have every client do so."""
+    def restart(self, state: StreamState, reason: str) -> None:
+        """The stream no longer holds what the feed needs: begin anew at its end, and have every client do so."""
         if self._reading is not None:
             self._reading.cancel()
-        self.feed.restart(start)
-        self._joined_at = start
+        self.feed.restart(state.last)
+        self._joined_at = state.last
+        resync = frames.resync(state.last, reason, epoch=state.epoch)
         for session in self._sessions:
-            session.position = start
-        broadcast(self._connections, resync, text=True)
+            session.position = state.last
+            session.write(resync)
 
     def follow(self, step: Step) -> None:
         """Do what the feed says."""
@@ -81,15 +83,13 @@ class LiveFeed:
         if session.position < self.feed.tail:
             return False
         self._sessions.append(session)
-        self._connections.append(session.connection)
         self._joined_at = max(self._joined_at, session.position)
         return True
 
     def leave(self, session: Session) -> None:
         """Forget a session, if it is known."""
         if session in self._sessions:
-            index = self._sessions.index(session)
-            del self._sessions[index], self._connections[index]
+            self._sessions.remove(session)
 
     def position_of(self, session: Session) -> int:
         """The last sequence that the client was sent, or up to where there is nothing for it."""
@@ -109,28 +109,34 @@ class LiveFeed:
         for event in events:
             if not event.frame:
                 continue
-            connections = self._connections
+            sessions = self._sessions
             if event.seq <= self._joined_at:  # some have it: they were sent it before they joined, or came after it
-                connections = [session.connection for session in self._sessions if session.position < event.seq]
-            broadcast(connections, event.frame, text=True)
-            metrics.frames.inc(len(connections))
+                sessions = [session for session in sessions if session.position < event.seq]
+            encoded = text_frame(event.frame)
+            for session in sessions:
+                session.connection.write(encoded)
+            metrics.frames.inc(len(sessions))
         for session in [session for session in self._sessions if session.reads_too_slowly]:
             self.leave(session)
             session.end(ReadsTooSlowly("you read too slowly; resume"))
 
-    async def read(self, after: int) -> Batch:
-        """A batch of the user's events behind `after`, however long it takes to get it."""
+    async def _read(self, after: int) -> tuple[Batch, StreamState]:
+        """A batch of the user's events behind `after`, and the stream's state behind that, however long it takes."""
         while True:
             try:
-                return await self._reader.read(self.user, after=after)
+                return await self._reader.read(self.user, after=after), await self._watch.state()
             except BusUnavailable as error:
-                log.warning("reading waits for the stream", user=self.user, reason=str(error))
+                log.warning("a repair waits for the stream", user=self.user, reason=str(error))
                 await asyncio.sleep(READ_AGAIN)
 
     async def _repair(self, after: int) -> None:
-        """Read what the feed has missed, until it is whole."""
+        """Read what the feed has missed, until it is whole; or begin anew if the stream no longer holds all of it."""
         while True:
-            batch = await self.read(after)
+            batch, state = await self._read(after)
+            if state.first > after + 1:
+                self._reading = None
+                self.restart(state, "what you missed is no longer complete; fetch your state again")
+                return
             step = self.feed.read(batch.events, through=batch.through, more=batch.more)
             self._deliver(step.deliver)
             if step.read_after is None:

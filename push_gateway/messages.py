@@ -3,12 +3,18 @@
 This runs once for every event and feed, so it looks for the few headers it needs and leaves the others alone.
 """
 
-from dataclasses import dataclass
+import functools
+import re
+from typing import NamedTuple
 
 from contracts import frames
 from contracts.cloudevents import REPUBLISHED
 
 _VERSION = b"NATS/1.0"
+_PLAIN = b"NATS/1.0\r\n"
+_QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")
+"""What can stand between quotation marks in JSON as it is: printable ASCII but for the quotation mark and `\\`."""
+
 _REPUBLISHED = REPUBLISHED.encode()
 
 SEQUENCE_DIGITS = 20
@@ -19,8 +25,7 @@ class Malformed(ValueError):
     """The message does not look like an event: something other than our relays has published it."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
+class StoredEvent(NamedTuple):
     """One event as it stands in the stream.
 
     Attributes:
@@ -40,15 +45,23 @@ class StoredEvent:
 
 def header(headers: bytes, name: bytes) -> bytes | None:
     """The value of a header, or None. Names are matched to the letter, as our relays and the server write them."""
-    start = headers.find(b"\r\n%b:" % name)
+    line = _beginning_of(name)
+    start = headers.find(line)
     if start < 0:
         return None
-    start += len(name) + 3
-    return headers[start : headers.index(b"\r\n", start)].strip()
+    return headers[start + len(line) : headers.index(b"\r\n", start + 2)].strip()
+
+
+@functools.cache
+def _beginning_of(name: bytes) -> bytes:
+    """Of the line of a header. There are some ten names."""
+    return b"\r\n%b:" % name
 
 
 def status(headers: bytes) -> int | None:
     """The status in the first line of the headers; None if the message carries an event."""
+    if headers.startswith(_PLAIN):
+        return None
     code = headers[len(_VERSION) : headers.index(b"\r\n")].split()[:1]
     return int(code[0]) if code else None
 
@@ -57,28 +70,30 @@ def live_event(subject: bytes, headers: bytes | None, body: bytes) -> StoredEven
     """The event in a republished message.
 
     Raises:
-        Malformed: it has no readable sequence, predecessor, type or id.
+        Malformed: it has no readable sequence, predecessor, type or id, or its body is no text.
     """
     if headers is None:
         raise Malformed("it has no headers")
-    return StoredEvent(
-        subject[subject.rindex(b".") + 1 :],
-        _number(headers, b"Nats-Sequence"),
-        _number(headers, b"Nats-Last-Sequence"),
-        _frame(headers, body),
-    )
+    seq, previous = _number(headers, b"Nats-Sequence"), _number(headers, b"Nats-Last-Sequence")
+    return StoredEvent(subject[subject.rindex(b".") + 1 :], seq, previous, _frame(headers, seq, body))
 
 
 def read_event(headers: bytes, body: bytes) -> StoredEvent:
     """The event in an answer of a direct get.
 
     Raises:
-        Malformed: it has no readable subject, sequence, type or id.
+        Malformed: it has no readable subject, sequence, type or id, or its body is no text.
     """
-    subject = header(headers, b"Nats-Subject") or b""
-    return StoredEvent(
-        subject[subject.rfind(b".") + 1 :], _number(headers, b"Nats-Sequence"), None, _frame(headers, body)
-    )
+    return stored_event(header(headers, b"Nats-Subject") or b"", _number(headers, b"Nats-Sequence"), headers, body)
+
+
+def stored_event(subject: bytes, seq: int, headers: bytes, body: bytes) -> StoredEvent:
+    """The event in a message that stands in the stream under `subject` and `seq`.
+
+    Raises:
+        Malformed: it has no readable type or id, or its body is no text.
+    """
+    return StoredEvent(subject[subject.rfind(b".") + 1 :], seq, None, _frame(headers, seq, body))
 
 
 def _number(headers: bytes, name: bytes) -> int:
@@ -88,17 +103,14 @@ def _number(headers: bytes, name: bytes) -> int:
     return int(value)
 
 
-def _frame(headers: bytes, body: bytes) -> bytes:
+def _frame(headers: bytes, seq: int, body: bytes) -> bytes:
     name, event_id = header(headers, b"ce-type"), header(headers, b"ce-id")
-    if name is None or event_id is None or not _quotable(name) or not _quotable(event_id):
+    if name is None or event_id is None or not (_QUOTABLE.fullmatch(name) and _QUOTABLE.fullmatch(event_id)):
         raise Malformed(f"it has ce-type {name!r} and ce-id {event_id!r}")
     if header(headers, _REPUBLISHED) is not None:
         return b""
-    seq = header(headers, b"Nats-Sequence")
-    assert seq is not None, "read as a number before"
-    return frames.event(name, seq, event_id, body)
-
-
-def _quotable(text: bytes) -> bool:
-    """Whether it can stand between quotation marks in JSON as it is."""
-    return b'"' not in text and b"\\" not in text and text.isascii() and text.decode().isprintable()
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:  # a client would break off, and again each time that it resumes
+        raise Malformed(f"its body is not UTF-8: {error}") from error
+    return frames.event(name, b"%d" % seq, event_id, body)

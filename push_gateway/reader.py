@@ -1,6 +1,6 @@
 """Owns reading one user's events from the stream, batch by batch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -43,13 +43,14 @@ class Reader:
         answer = await self._direct.ask(
             batch=BATCH, max_bytes=BATCH_BYTES, seq=after + 1, next_by_subj=user_filter(user)
         )
-        return Batch(list(_events(answer.messages)), max(answer.last, after), answer.more)
+        events = [event for message in answer.messages if (event := _event(*message)) is not None]
+        return Batch(events, max(answer.last, after), answer.more)
 
 
-def _events(messages: Sequence[tuple[bytes, bytes]]) -> Iterator[StoredEvent]:
-    for headers, body in messages:
-        try:
-            yield read_event(headers, body)
-        except Malformed as error:
-            metrics.malformed.inc()
-            log.warning("a stored message is not an event", reason=str(error))
+def _event(headers: bytes, body: bytes) -> StoredEvent | None:
+    try:
+        return read_event(headers, body)
+    except Malformed as error:
+        metrics.malformed.inc()
+        log.warning("a stored message is not an event", reason=str(error))
+        return None

@@ -20,6 +20,7 @@ from chassis.errors import InvalidToken
 from contracts.frames import PATH, SUBPROTOCOL
 from contracts.subjects import InvalidUserId, user_id
 from push_gateway import metrics
+from push_gateway.admission import Admission
 from push_gateway.connection import CLOSE_TIMEOUT, PushConnection
 from push_gateway.errors import Draining, Full, NotAllowed, Refusal, TokenRefused, TooMany
 from push_gateway.handshake import check_origin, cursor_of, token_of
@@ -30,8 +31,9 @@ from push_gateway.ticker import Ticker
 
 log = structlog.get_logger(__name__)
 
-OPEN_TIMEOUT = 10.0
-"""Seconds for the opening handshake: a client on a bad mobile line takes 2 or 3."""
+OPEN_TIMEOUT = 20.0
+"""Seconds for the opening handshake: a client on a bad mobile line takes 2 or 3, and the gateway itself some 10 when it
+is full and everybody comes back at once."""
 
 INBOUND_MAX = 4 * 1024
 """Bytes of a message from the client: a token is at most 2 KiB in practice."""
@@ -44,7 +46,11 @@ DRAIN_RATE = 500
 
 
 class PushServer:
-    """Serves sockets on one listening socket until cancelled."""
+    """Serves sockets on one listening socket until cancelled.
+
+    Attributes:
+        sessions: all that are open and admitted.
+    """
 
     name = "push"
 
@@ -64,7 +70,8 @@ class PushServer:
         self._authenticator = authenticator
         self._settings = settings
         self._ready = ready
-        self._sessions: set[Session] = set()
+        self._admission = Admission()
+        self.sessions: set[Session] = set()
         self._draining = False
 
     async def run(self) -> None:
@@ -86,7 +93,7 @@ class PushServer:
     async def drain(self) -> None:
         """Take no new sockets and close the present ones, spread over the drain time."""
         self._draining = True
-        sessions = list(self._sessions)
+        sessions = list(self.sessions)
         random.shuffle(sessions)
         pause = min(self._settings.drain, len(sessions) / DRAIN_RATE) / max(len(sessions), 1)
         log.info("draining", sockets=len(sessions), seconds=round(pause * len(sessions), 1))
@@ -94,9 +101,10 @@ class PushServer:
             session.end(Draining("the gateway is being restarted; come back and resume"))
             await asyncio.sleep(pause)
 
-    def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         match _path_of(request):
             case path if path == PATH:
+                await self._admission.turn()
                 return None
             case "/healthz":
                 return connection.respond(http.HTTPStatus.OK, "alive\n")
@@ -119,7 +127,7 @@ class PushServer:
             return
         self._hub.enter(session)
         self._ticker.add(session)
-        self._sessions.add(session)
+        self.sessions.add(session)
         metrics.sockets.inc()
         joining = asyncio.create_task(self._join(session), name=f"join {session.user}")
         try:
@@ -128,7 +136,7 @@ class PushServer:
             session.end(refusal)
         finally:
             joining.cancel()
-            self._sessions.discard(session)
+            self.sessions.discard(session)
             self._ticker.remove(session)
             metrics.sockets.dec()
             await self._hub.leave(session)
@@ -159,7 +167,7 @@ class PushServer:
             raise NotAllowed(str(error)) from error
         if self._draining:  # from here on nothing is waited for: what is found out now holds until it is counted
             raise Draining("the gateway is being restarted; come back")
-        if len(self._sessions) >= self._settings.max_sockets:
+        if len(self.sessions) >= self._settings.max_sockets:
             raise Full("the gateway is full; come back")
         if self._hub.sockets_of(user) >= self._settings.max_sockets_per_user:
             raise TooMany("you have too many sockets open", retry_after=RETRY_AFTER)

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from pydantic import ValidationError
-from websockets.asyncio.connection import broadcast
 from websockets.exceptions import ConnectionClosed
 
 from chassis.auth import Claims
+from chassis.failpoints import Point, reached
 from contracts.frames import AuthOperation
 from contracts.subjects import UserId
 from push_gateway import metrics
-from push_gateway.connection import PushConnection
+from push_gateway.connection import PushConnection, text_frame
 from push_gateway.errors import BadFrame, NotAllowed, ReadsTooSlowly, Refusal
 from push_gateway.messages import StoredEvent
 
@@ -46,11 +46,11 @@ class Session:
     @property
     def reads_too_slowly(self) -> bool:
         """Whether more waits for the client than may."""
-        return self.connection.transport.get_write_buffer_size() > UNSENT_MAX
+        return self.connection.unsent > UNSENT_MAX
 
     def write(self, frame: bytes) -> None:
         """Send a frame without waiting for anything."""
-        broadcast((self.connection,), frame, text=True)
+        self.connection.write(text_frame(frame))
 
     def greet(self, hello: bytes, position: int) -> None:
         """Send the first frame: what is behind `position` follows."""
@@ -64,16 +64,27 @@ class Session:
         Raises:
             ReadsTooSlowly: it took nothing for `REPLAY_STALL` seconds.
         """
+        encoded: list[bytes] = []
         for event in events:
             self.position = event.seq
-            if not event.frame or event.seq <= had.get(event.source, 0):
-                continue
-            try:
-                async with asyncio.timeout(REPLAY_STALL):
-                    await self.connection.send(event.frame, text=True)
-            except TimeoutError:
-                raise ReadsTooSlowly("you took nothing for too long") from None
-            metrics.frames.inc()
+            if event.frame and event.seq > had.get(event.source, 0):
+                encoded.append(text_frame(event.frame))
+                reached(Point.REPLAYING)
+        self.connection.write(b"".join(encoded))
+        metrics.frames.inc(len(encoded))
+        await self.drained()
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what it was sent.
+
+        Raises:
+            ReadsTooSlowly: it took nothing for `REPLAY_STALL` seconds.
+        """
+        try:
+            async with asyncio.timeout(REPLAY_STALL):
+                await self.connection.drain()
+        except TimeoutError:
+            raise ReadsTooSlowly("you took nothing for too long") from None
 
     def end(self, refusal: Refusal) -> None:
         """Close the socket for a reason."""

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from chassis.settings import EdgeSettings, Port
+from push_gateway.session import UNSENT_MAX
 
 
 class Settings(EdgeSettings):
@@ -21,6 +22,12 @@ class Settings(EdgeSettings):
         ge=1,
         validation_alias="PUSH_MAX_SOCKETS_PER_USER",
         description="sockets a user: several devices with several windows each, but not a leak",
+    )
+    max_unsent: int = Field(
+        256 * 1024 * 1024,
+        ge=2 * UNSENT_MAX,
+        validation_alias="PUSH_MAX_UNSENT",
+        description="bytes that may wait for all clients together; a container with 1 GiB has room for twice that",
     )
     heartbeat: int = Field(
         25,

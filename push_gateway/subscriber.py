@@ -11,8 +11,9 @@ from nats.aio.subscription import Subscription
 
 from chassis.bus import ImpatientClient
 
-Deliver = Callable[[bytes, bytes | None, bytes], None]
-"""Takes subject, raw headers and body of a message. It is called while the socket is read, so it must not block."""
+Deliver = Callable[[bytes, bytes, bytes | None, bytes], None]
+"""Takes subject, reply subject, raw headers and body of a message. It is called while the socket is read: it must not
+block."""
 
 
 class Subscriber(ImpatientClient):
@@ -47,7 +48,7 @@ class Subscriber(ImpatientClient):
         self.stats["in_msgs"] += 1
         self.stats["in_bytes"] += len(data)
         try:
-            deliver(subject, headers, data)
+            deliver(subject, reply, headers, data)
         except Exception as error:  # noqa: BLE001 - raised here it would silently end nats-py's reading task
             if not self.failed.done():
                 self.failed.set_exception(error)

@@ -14,7 +14,6 @@ from nats.aio.msg import Msg
 from chassis.bus import Bus
 from chassis.errors import BusUnavailable
 from contracts.subjects import (
-    EVENTS_FILTER,
     EVENTS_STREAM,
     SOURCES,
     Source,
@@ -114,7 +113,7 @@ class Sweep:
         """The last event of each subject among all that was stored behind `after`, and up to where that is known."""
         lasts: Lasts = {}
         while after < through:
-            answer = await self._direct.ask(batch=BATCH, seq=after + 1, next_by_subj=EVENTS_FILTER)
+            answer = await self._direct.ask(batch=BATCH, seq=after + 1)
             if not answer.messages:
                 break
             _note(lasts, answer.messages)

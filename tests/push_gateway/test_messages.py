@@ -80,6 +80,16 @@ def test_a_live_message_without_headers_is_refused() -> None:
         live_event(b"push.alice.inbox", None, b"{}")
 
 
+def test_a_body_that_is_no_text_is_refused() -> None:
+    """A client that was sent one would break off the connection, come back for what it has missed, and be sent it."""
+    stored = LIVE.replace(b"Nats-Last-Sequence: 40", b"Nats-Subject: events.alice.inbox")
+    assert read_event(stored, "ä".encode()).frame.endswith('"data":ä}'.encode())
+    with pytest.raises(Malformed):
+        live_event(b"push.alice.inbox", LIVE, b'"\xff"')
+    with pytest.raises(Malformed):
+        read_event(stored, b'"\xff"')
+
+
 def test_a_header_is_found_by_its_whole_name() -> None:
     """`Nats-Sequence` ends a longer name and begins another, and stands in a value."""
     headers = b"NATS/1.0\r\nX-Nats-Sequence: 1\r\nNats-Sequence-X: 2\r\ny: Nats-Sequence:3\r\nNats-Sequence: 4\r\n\r\n"

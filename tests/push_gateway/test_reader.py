@@ -179,7 +179,7 @@ async def test_a_replica_that_does_not_answer_is_not_waited_for(
     shared_nats: MonitoredNats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The read is tried again, and may find another one."""
-    monkeypatch.setattr(push_gateway.direct, "TIMEOUT", 0.05)
+    monkeypatch.setattr(push_gateway.direct, "SILENCE", 0.05)
 
     async def never(request: Msg) -> None:
         return
@@ -193,7 +193,7 @@ async def test_only_so_many_reads_are_under_way_at_once(
     shared_nats: MonitoredNats, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thousands of sockets that come back together wait their turn, and each that ends lets one in."""
-    monkeypatch.setattr(push_gateway.direct, "TIMEOUT", PATIENCE)
+    monkeypatch.setattr(push_gateway.direct, "SILENCE", PATIENCE)
     asked: list[Msg] = []
 
     async def keeps_waiting(request: Msg) -> None:

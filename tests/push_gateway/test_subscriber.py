@@ -23,7 +23,7 @@ class Arrivals:
     def __init__(self) -> None:
         self.queue: asyncio.Queue[Arrival] = asyncio.Queue()
 
-    def __call__(self, subject: bytes, headers: bytes | None, body: bytes) -> None:
+    def __call__(self, subject: bytes, _: bytes, headers: bytes | None, body: bytes) -> None:
         self.queue.put_nowait((subject, headers, body))
 
     async def next(self) -> Arrival:
@@ -134,8 +134,8 @@ async def test_a_failure_in_taking_over_is_reported_and_stops_nothing(subscriber
     """Raised where it happens it would end nats-py's reading without a word."""
     arrivals = Arrivals()
 
-    def fails(subject: bytes, headers: bytes | None, body: bytes) -> None:
-        arrivals(subject, headers, body)
+    def fails(subject: bytes, reply: bytes, headers: bytes | None, body: bytes) -> None:
+        arrivals(subject, reply, headers, body)
         raise LookupError(body.decode())
 
     await subscriber.take(alice, fails)

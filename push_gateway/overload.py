@@ -1,0 +1,48 @@
+"""Owns that what waits for slow clients never fills the memory, however many of them there are."""
+
+import asyncio
+from collections.abc import Collection
+
+import structlog
+
+from push_gateway.errors import ReadsTooSlowly
+from push_gateway.session import Session
+
+log = structlog.get_logger(__name__)
+
+EVERY = 0.5
+"""Seconds between looks. In that time the gateway writes some 10 MiB, so the limit is passed by no more than that."""
+
+RELIEF = 0.75
+"""The part of the limit down to which sockets are ended, so that it is not reached again at once."""
+
+
+class Overload:
+    """Ends the slowest readers when too much waits for all clients together; one by one each has its own limit."""
+
+    name = "overload"
+
+    def __init__(self, sessions: Collection[Session], limit: int) -> None:
+        self._sessions = sessions
+        self._limit = limit
+
+    async def run(self) -> None:
+        """Look from time to time, until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            self.relieve()
+
+    def relieve(self) -> None:
+        """One look."""
+        unsent = {session: waiting for session in self._sessions if (waiting := session.connection.unsent)}
+        total = sum(unsent.values())
+        if total <= self._limit:
+            return
+        ended = 0
+        for session in sorted(unsent, key=lambda each: unsent[each], reverse=True):
+            session.end(ReadsTooSlowly("the gateway has no room for what you do not read; resume"))
+            total -= unsent[session]
+            ended += 1
+            if total <= self._limit * RELIEF:
+                break
+        log.warning("too much waited for slow clients", sockets_ended=ended)

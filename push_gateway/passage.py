@@ -1,0 +1,173 @@
+"""Owns one pass over the stream for many clients: each gets what is its own, at the pace of the pass or not at all."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from chassis.failpoints import Point, reached
+from contracts.subjects import UserId
+from push_gateway import metrics
+from push_gateway.connection import text_frame
+from push_gateway.handshake import Cursor
+from push_gateway.messages import Malformed, StoredEvent, stored_event
+from push_gateway.scan import Page, Scan, Scanned
+from push_gateway.session import Session
+from push_gateway.stream_state import StreamState, StreamWatch
+
+log = structlog.get_logger(__name__)
+
+UNSENT_MAX = 64 * 1024
+"""Bytes that may wait for a client before it is sent more. One that takes less is left behind and comes back later."""
+
+WINDOW = 16_384
+WINDOW_BYTES = 8 * 1024 * 1024
+WINDOW_USER_BYTES = 128 * 1024
+"""What ends a window: messages, a tenth of a second's worth; bytes of frames of all users together, which are held in
+memory; and of any one user, which each of that user's clients is sent at once."""
+
+AT_ONCE = 16
+"""Clients that are written to before live events have their turn: each takes some 20 us."""
+
+
+@dataclass(slots=True, eq=False)
+class Rider:
+    """A client that waits for what it has missed.
+
+    Attributes:
+        alone: whether it is to read alone now. If not, it was brought forward.
+    """
+
+    session: Session
+    cursor: Cursor
+    alone: asyncio.Future[bool]
+
+    @property
+    def reads_alone(self) -> bool:
+        """Whether it was told to."""
+        return self.alone.done() and not self.alone.cancelled() and self.alone.result()
+
+    def land(self, *, alone: bool) -> None:
+        """Let it go on; one whose client has gone does not mind."""
+        if not self.alone.done():
+            self.alone.set_result(alone)
+
+    def proves(self, state: StreamState) -> bool:
+        """Whether the stream holds everything behind its position."""
+        return self.cursor.epoch == state.epoch and state.first <= self.session.position + 1
+
+    def take(self, events: Sequence[StoredEvent], joined: bytes) -> None:
+        """Send what the client does not have yet of `events`; `joined` are the frames of all of them."""
+        fresh = events
+        if events[0].seq <= max(self.session.position, *self.cursor.positions.values()):
+            fresh = [event for event in events if self._lacks(event)]
+            joined = b"".join(text_frame(event.frame) for event in fresh)
+        self.session.connection.write(joined)
+        metrics.frames.inc(len(fresh))
+        reached(Point.REPLAYING)
+
+    def _lacks(self, event: StoredEvent) -> bool:
+        return event.seq > max(self.session.position, self.cursor.positions.get(event.source, 0))
+
+
+@dataclass(slots=True)
+class Window:
+    """A part of the stream: `events` are all that some users have in it, up to `through`.
+
+    Attributes:
+        messages: how many there are, those of other users included.
+        more: whether there are further ones behind it.
+    """
+
+    events: defaultdict[UserId, list[StoredEvent]] = field(default_factory=lambda: defaultdict(list))
+    messages: int = 0
+    through: int = 0
+    more: bool = True
+    _sizes: defaultdict[UserId, int] = field(default_factory=lambda: defaultdict(int))
+    _joined: dict[UserId, bytes] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to give everybody their part."""
+        sizes = self._sizes.values()
+        return self.messages >= WINDOW or sum(sizes) >= WINDOW_BYTES or max(sizes, default=0) >= WINDOW_USER_BYTES
+
+    def joined(self, user: UserId) -> bytes:
+        """The frames of all events of a user, made once for all of that user's clients."""
+        frames = self._joined.get(user)
+        if frames is None:
+            frames = self._joined[user] = b"".join(text_frame(event.frame) for event in self.events[user])
+        return frames
+
+    def add(self, page: Page, users: Mapping[bytes, UserId]) -> None:
+        """Add what follows, as far as it is for one of `users`."""
+        for message in page.messages:
+            self.through = message.seq
+            if (user := users.get(message.subject.split(b".")[1])) is not None and (event := _event(message)).frame:
+                self.events[user].append(event)
+                self._sizes[user] += len(event.frame)
+        self.messages += len(page.messages)
+        self.more = page.more
+
+
+class Passage:
+    """One pass.
+
+    Attributes:
+        riders: those who are still on the way.
+        at: up to where the stream was read.
+    """
+
+    def __init__(self, riders: Sequence[Rider], watch: StreamWatch) -> None:
+        self.riders = list(riders)
+        self.at = min(rider.session.position for rider in riders)
+        self._watch = watch
+
+    async def advance(self, scan: Scan) -> int:
+        """Read a window and give everybody their part; nobody is left on the way at the end of the stream.
+
+        Returns how many messages were read.
+
+        Raises:
+            BusUnavailable: the stream did not answer; nobody was given anything of this window.
+        """
+        users = {rider.session.user.encode(): rider.session.user for rider in self.riders}
+        window = Window(through=self.at)
+        while window.more and not window.full:
+            window.add(await scan.page(), users)
+        state = await self._watch.state()  # asked behind the read: what the stream held then, it held during the read
+        staying: list[Rider] = []
+        for number, rider in enumerate(self.riders, start=1):
+            if self._bring(rider, window, state):
+                staying.append(rider)
+            if number % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        self.at, self.riders = window.through, staying
+        return window.messages
+
+    def _bring(self, rider: Rider, window: Window, state: StreamState) -> bool:
+        """Bring one client to the end of the window; says whether it goes on from there."""
+        session = rider.session
+        if rider.alone.done():
+            return False
+        if not rider.proves(state) or session.connection.unsent > UNSENT_MAX:
+            rider.land(alone=False)
+            return False
+        if (events := window.events.get(session.user)) is not None:
+            rider.take(events, window.joined(session.user))
+        session.position = max(session.position, window.through)
+        if not window.more:
+            rider.land(alone=False)
+        return window.more
+
+
+def _event(message: Scanned) -> StoredEvent:
+    """The event in a message; one without a frame if it is none."""
+    try:
+        return stored_event(*message)
+    except Malformed as error:
+        metrics.malformed.inc()
+        log.warning("a stored message is not an event", seq=message.seq, reason=str(error))
+        return StoredEvent(b"", message.seq, None, b"")
