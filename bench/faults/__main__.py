@@ -1,4 +1,5 @@
-"""Owns the command line: `python -m bench.faults [--rows kill-nats,...] [--rounds n]`, with SEED= for other moments."""
+"""Owns the command line: `python -m bench.faults [--rows kill-nats,... | --selection] [--rounds n]`, with SEED= for
+other moments."""
 
 import argparse
 import asyncio
@@ -12,7 +13,7 @@ from pathlib import Path
 import uvloop
 
 from bench.faults.matrix import Result, run_row
-from bench.faults.rows import ROWS
+from bench.faults.rows import ROWS, SELECTION
 from bench.faults.scene import Row
 from bench.faults.stack import Stack
 
@@ -23,13 +24,16 @@ COMPLAINTS_SHOWN = 10
 
 BROKE_OFF = "broke off; see above"
 
+Outcome = Result | tuple[str, str]
+"""A row's figures; or of a row that did not run, or not to its end, the name and why."""
+
 COLUMNS = (
     "fault", "injections", "acked", "refused", "delivered", "lost", "doubled", "disordered", "foreign", "stale",
     "told", "worst repair",
 )  # fmt: skip
 
 
-def table(results: Sequence[Result | tuple[str, str]]) -> str:
+def table(results: Sequence[Outcome]) -> str:
     """The matrix as a Markdown table; a row that did not run says why."""
     lines = [_line(COLUMNS), _line(["---", *["---:"] * (len(COLUMNS) - 1)])]
     for result in results:
@@ -56,9 +60,9 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-async def run_matrix(rows: Sequence[Row], *, seed: str, rounds: int | None, log: Path) -> int:
-    """Run the rows, kind by kind of the system that they break; returns the exit code."""
-    outcomes: list[Result | tuple[str, str]] = []
+async def run_matrix(rows: Sequence[Row], *, seed: str, rounds: int | None, log: Path) -> list[Outcome]:
+    """Run the rows, kind by kind of the system that they break; returns what became of each."""
+    outcomes: list[Outcome] = []
     possible: list[Row] = []
     for row in rows:
         if (reason := row.refusal()) is None:
@@ -76,16 +80,15 @@ async def run_matrix(rows: Sequence[Row], *, seed: str, rounds: int | None, log:
         except Exception:  # noqa: BLE001 - what was seen until then is worth knowing too
             traceback.print_exc()
             outcomes += [(row.name, BROKE_OFF) for row in waiting]
-    print(f"\nseed {seed}\n\n{table(outcomes)}")
-    return int(any(failed(outcome) for outcome in outcomes))
+    return outcomes
 
 
-def failed(outcome: Result | tuple[str, str]) -> bool:
+def failed(outcome: Outcome) -> bool:
     """Whether a row ran and did not come out as it should."""
     return bool(outcome.verdict.complaints) if isinstance(outcome, Result) else outcome[1] == BROKE_OFF
 
 
-async def _outcome(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> Result | tuple[str, str]:
+async def _outcome(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> Outcome:
     """Run a row on a system that has survived those before it; its figures, or that it came to nothing."""
     try:
         result = await run_row(stack, row, seed=f"{seed} {row.name}", rounds=rounds)
@@ -99,26 +102,35 @@ async def _outcome(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> 
     return result
 
 
+def seed_of_run() -> str:
+    """What SEED= asks for; the same one each time if it does not."""
+    seed = os.environ.get("SEED") or SEED
+    return str(random.randrange(10**9)) if seed == "random" else seed  # noqa: S311 - not a secret
+
+
 def main() -> int:
-    """Do what the arguments say."""
+    """Do what the arguments say; returns the exit code."""
     names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(prog="python -m bench.faults", description="The fault matrix.")
-    parser.add_argument("--rows", help=f"which of {', '.join(names)}; if not given, all")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--rows", help=f"which of {', '.join(names)}; if not given, all")
+    which.add_argument("--selection", action="store_true", help=f"{', '.join(SELECTION)}, once each: about a minute")
     parser.add_argument("--rounds", type=int, help="injections a row; what each row thinks right if not given")
     parser.add_argument("--log", type=Path, default=Path("/tmp/tandem-faults.log"), help="what the processes print")  # noqa: S108
     arguments = parser.parse_args()
-    wanted = arguments.rows.split(",") if arguments.rows else names
+    wanted = list(SELECTION) if arguments.selection else arguments.rows.split(",") if arguments.rows else names
+    rounds = arguments.rounds or (1 if arguments.selection else None)
     if unknown := set(wanted) - set(names):
         parser.error(f"there is no row {', '.join(sorted(unknown))}")
-    seed = os.environ.get("SEED") or SEED
-    if seed == "random":
-        seed = str(random.randrange(10**9))  # noqa: S311 - not a secret
+    seed = seed_of_run()
     print(
         f"seed {seed} (SEED=... for another, SEED=random for any); the processes print to {arguments.log}", flush=True
     )
     rows = [row for row in ROWS if row.name in wanted]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run_matrix(rows, seed=seed, rounds=arguments.rounds, log=arguments.log))
+        outcomes = runner.run(run_matrix(rows, seed=seed, rounds=rounds, log=arguments.log))
+    print(f"\nseed {seed}\n\n{table(outcomes)}")
+    return int(any(failed(outcome) for outcome in outcomes))
 
 
 if __name__ == "__main__":
