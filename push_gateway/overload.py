@@ -10,8 +10,9 @@ from push_gateway.session import Session
 
 log = structlog.get_logger(__name__)
 
-EVERY = 0.5
-"""Seconds between looks. In that time the gateway writes some 10 MiB, so the limit is passed by no more than that."""
+EVERY = 0.25
+"""Seconds between looks, each a few milliseconds for 20,000 sockets. At full load (250 MiB a second and more) a quarter
+of the usual limit comes together meanwhile; so the memory for all that waits stays below twice the limit."""
 
 RELIEF = 0.75
 """The part of the limit down to which sockets are ended, so that it is not reached again at once."""
@@ -41,6 +42,7 @@ class Overload:
         ended = 0
         for session in sorted(unsent, key=lambda each: unsent[each], reverse=True):
             session.end(ReadsTooSlowly("the gateway has no room for what you do not read; resume"))
+            session.connection.transport.abort()  # else what waits for it would stay until it hangs up or is cut
             total -= unsent[session]
             ended += 1
             if total <= self._limit * RELIEF:

@@ -60,7 +60,11 @@ class Client(asyncio.Protocol):
     def until(self, events: int) -> asyncio.Future[float]:
         """When it has been sent so many events, on the monotonic clock; a ConnectionError if that never comes."""
         waiter: asyncio.Future[float] = asyncio.get_running_loop().create_future()
-        self._waiters.append((events, waiter))
+        if self.ended:
+            waiter.set_exception(ConnectionError(self.ended))
+        else:
+            self._waiters.append((events, waiter))
+            self._look(time.monotonic())
         return waiter
 
     def data_received(self, data: bytes) -> None:
@@ -75,13 +79,14 @@ class Client(asyncio.Protocol):
             self.sequences.append(int(match[1]))
             end = match.end()
         self._rest = data[max(end, len(data) - KEPT) :]
-        if self._waiters and self.greeted_at:
-            self._look(now)
+        self._look(now)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(f"closed: {exc!r}, after {bytes(self._rest[-KEPT:])!r}")
 
     def _look(self, now: float) -> None:
+        if not self._waiters or not self.greeted_at:
+            return
         for number, waiter in self._waiters:
             if len(self.sequences) >= number and not waiter.done():
                 waiter.set_result(now)
