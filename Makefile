@@ -1,10 +1,10 @@
 # The commands of this repository; `make` alone lists them. Variables: INBOX_PORT, CONNECTION_PORT, PUSH_PORT,
-# NATS_PORT and DATA_DIR for `run`, `psql` and `latency`, DB for `psql`, SEED for `faults`, ARGS for `test`, `latency`
-# and `faults`.
+# NATS_PORT and DATA_DIR for `run`, `psql` and `latency`, DB for `psql`, SEED for `faults` and `test`, ARGS for `test`,
+# `latency`, `load` and `faults`.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run psql test check latency faults schemas lock
+.PHONY: help run psql test check latency load faults schemas lock
 
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
@@ -46,6 +46,9 @@ check: $(INSTALLED)  ## lint, format and types
 
 latency: $(INSTALLED)  ## measure on the running system how long an answer takes to reach the partner
 	@exec $(PYTHON) -m bench.latency $(ARGS)
+
+load: $(INSTALLED)  ## measure the gateway alone: ARGS=resume, ARGS=silent or ARGS=sweep
+	@exec $(PYTHON) -m bench.gateway $(ARGS)
 
 faults: $(INSTALLED)  ## break a whole system of its own in every way that we know, under load; SEED=random for new moments
 	@exec $(PYTHON) -m bench.faults $(ARGS)

@@ -53,12 +53,14 @@ class Carrier:
         self._clock = clock
         self._publisher = Publisher(stream)
         self._highest = 0
+        self._stored: Mapping[str, int] | None = None
         self.doubt()
 
     def doubt(self) -> None:
         """Somebody else may have been at work: nothing is certain about the stream or about what is not marked."""
         self.suspicious = True
         self._certain = False
+        self._stored = None
 
     async def carry(self, connection: AsyncConnection) -> Result:
         """Publish and mark the next changes. "more" if there were as many as fit, "failed" if some are left."""
@@ -90,14 +92,16 @@ class Carrier:
         """Publish what the stream does not have yet.
 
         It recognises copies only for a while. Where a failure, ours or another relay's, may be longer past than that,
-        what was stored without our knowing is looked up.
+        what was stored without our knowing is looked up: once, as from then on we know what we store.
         """
         stored: Mapping[str, int] = {}
         if not self._certain and self._clock() - batch[0].at > COPIES_RECOGNISED:
             try:
-                stored = await self.audit.stored(connection)
+                if self._stored is None:
+                    self._stored = await self.audit.stored(connection)
             except BusUnavailable as error:
                 return Outcome((), str(error))
+            stored = self._stored
         outcome = await self._publisher.publish([message for message in messages if message.id not in stored])
         self._see_regress(outcome.sequences)
         published = iter(outcome.sequences)

@@ -136,7 +136,9 @@ class Relay:
         if not self._carrier.suspicious and time.monotonic() - self._audited_at < AUDIT:
             return
         try:
-            await self._carrier.audit.run(connection)
+            if await self._carrier.audit.run(connection):
+                self._carrier.doubt()
+                return
         except BusUnavailable as error:
             log.warning("the stream cannot be audited", reason=str(error))
         else:

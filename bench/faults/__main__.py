@@ -85,7 +85,9 @@ async def run_matrix(rows: Sequence[Row], *, seed: str, rounds: int | None, log:
 
 def failed(outcome: Outcome) -> bool:
     """Whether a row ran and did not come out as it should."""
-    return bool(outcome.verdict.complaints) if isinstance(outcome, Result) else outcome[1] == BROKE_OFF
+    if isinstance(outcome, Result):
+        return bool(outcome.verdict.complaints) or outcome.told_for_nothing
+    return outcome[1] == BROKE_OFF
 
 
 async def _outcome(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> Outcome:
@@ -97,6 +99,8 @@ async def _outcome(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> 
         return row.name, BROKE_OFF
     complaints = result.verdict.complaints
     print(f"{row.name}: {len(complaints)} complaints, {result.verdict.delivered} delivered", flush=True)
+    if result.told_for_nothing:
+        print(f"  {result.verdict.told} events were left to fetching the state anew", flush=True)
     for complaint in complaints[:COMPLAINTS_SHOWN]:
         print(f"  {complaint}", flush=True)
     return result

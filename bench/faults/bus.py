@@ -101,8 +101,8 @@ async def _silence_gateway(scene: Scene) -> None:
 ROWS: Final = (
     Row("live-copies-lost", _lose_live_copies),
     Row("live-copies-lost-then-cut", _lose_live_copies_and_cut, rounds=2),
-    Row("stream-deleted", _delete_stream),
-    Row("store-restored", _restore_store),
+    Row("stream-deleted", _delete_stream, anew=True),
+    Row("store-restored", _restore_store, anew=True),
     Row("gateway-nats-cut", _cut_gateway),
     Row("gateway-nats-half-open", _silence_gateway),
     Row("nats-disk-full", _fill_disk, refusal=disk.refusal, rounds=2, kind=SMALL_DISK),

@@ -80,8 +80,9 @@ def _shows(fetched: Fetched, event: Expected, deletions: Mapping[str, float]) ->
     if event.source == "connection":
         return event.thing in fetched.state.answers
     item = fetched.state.items.get(event.thing)
-    if item is None:  # removed, or not there yet
-        return event.thing in deletions and deletions[event.thing] <= fetched.asked
+    if item is None:  # removed, or not there yet; what was there when it was asked for was removed meanwhile
+        removed_by = fetched.answered if event.at <= fetched.asked and event.name != DELETED else fetched.asked
+        return event.thing in deletions and deletions[event.thing] <= removed_by
     return event.version is not None and item.updated_at >= event.version
 
 

@@ -107,6 +107,6 @@ def fetched(device: Device, count: int) -> bool:
 
 
 ROWS: Final = (
-    Row("retention-passed", _pass_retention),
-    Row("wrong-epoch", _forge),
+    Row("retention-passed", _pass_retention, anew=True),
+    Row("wrong-epoch", _forge, anew=True),
 )

@@ -173,7 +173,7 @@ class Device:
                 break
             await asyncio.sleep(self._chance.uniform(0, 0.5))
             asked = time.time()
-        self.records.append(Fetched(began, asked, state))
+        self.records.append(Fetched(began, asked, time.time(), state))
         self.synced.set()
 
     def _advice(self, closed: ConnectionClosed) -> float:

@@ -36,6 +36,12 @@ class Result:
     refused: int
     verdict: checker.Verdict
     repair: float
+    anew: bool = False
+
+    @property
+    def told_for_nothing(self) -> bool:
+        """Whether devices were told to fetch their state where nothing was to be told of, or the other way round."""
+        return bool(self.verdict.told) != self.anew
 
 
 async def run_row(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> Result:
@@ -72,7 +78,7 @@ async def run_row(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> R
         what.final,
     )
     verdict = checker.judge(run)
-    return Result(row.name, len(outages), what.changes, writer.refused, verdict, worst_repair(run, outages))
+    return Result(row.name, len(outages), what.changes, writer.refused, verdict, worst_repair(run, outages), row.anew)
 
 
 def _device(stack: Stack, crowd: Crowd, number: int, seed: str) -> Device:

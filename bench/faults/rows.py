@@ -6,12 +6,12 @@ from typing import Final
 from bench.faults import bus, clients, cluster, cursors, databases, processes, unprocessable
 
 ROWS: Final = (
+    *bus.ROWS,
     *processes.ROWS,
     *databases.ROWS,
     *clients.ROWS,
     *cursors.ROWS,
     *unprocessable.ROWS,
-    *bus.ROWS,
     *cluster.ROWS,
 )
 

@@ -66,10 +66,12 @@ class Fetched:
     Attributes:
         began: the number of records that the device had when it began to ask.
         asked: when that was, seconds since the Unix epoch.
+        answered: when it had the answer, which shows the state at some time in between.
     """
 
     began: int
     asked: float
+    answered: float
     state: UserState
 
 

@@ -48,6 +48,7 @@ class Row:
         pairs: how many pairs of partners share them.
         rounds: how often it is done, unless somebody asks for another number.
         kind: the kind of system that it breaks.
+        anew: whether devices are meant to be told to fetch their state anew. Elsewhere all must come as frames.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Row:
     pairs: int = 20
     rounds: int = 3
     kind: Kind = ALONE
+    anew: bool = False
 
 
 class NotAsIntended(Exception):

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from nats.js.api import RawStreamMsg
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 import chassis.relay
+from chassis.audit import Audit
 from chassis.database import Database
 from chassis.relay import Relay
 from chassis.streams import Stream
@@ -146,6 +148,33 @@ async def test_a_change_that_means_nothing_is_marked_and_not_published(
     start_relay()
     assert await marks() == [("nothing", 0), ("a", 1), ("nothing", 0)]
     assert bodies(await stored(things)) == ["a"]
+
+
+async def test_the_stream_is_searched_once_for_a_long_backlog_that_is_old(
+    start_relay: StartRelay,
+    insert: Insert,
+    marks: Marks,
+    things: Stream,
+    sql: Sql,
+    stored: Stored,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """For what may be in it without being marked; one for each reading would hold up what is new."""
+    searches = 0
+    search = Audit.stored
+
+    async def counted(audit: Audit, connection: AsyncConnection) -> dict[str, int]:
+        nonlocal searches
+        searches += 1
+        return await search(audit, connection)
+
+    monkeypatch.setattr(Audit, "stored", counted)
+    await insert(*numbered(1201))
+    await sql("UPDATE changes SET at = at - interval '1 hour'")
+    start_relay()
+    await marks()
+    assert bodies(await stored(things)) == numbered(1201)
+    assert searches == 1
 
 
 @pytest.mark.parametrize("end", ["cut off", "stopped"])

@@ -201,7 +201,7 @@ def test_what_nobody_can_read_may_neither_be_lost_nor_doubled_swapped_or_misaddr
         return kinds(judge(run_of(alice, bob, expected=[*EXPECTED, ALIEN])))
 
     assert complaints(received(*OF_ALICE)) == {"lost"}
-    assert complaints([*received(*OF_ALICE), Fetched(9, 109.0, FINAL["alice"])]) == {"lost"}
+    assert complaints([*received(*OF_ALICE), Fetched(9, 109.0, 109.0, FINAL["alice"])]) == {"lost"}
     assert complaints(received(*OF_ALICE, frame, {**frame, "seq": 10})) == {"doubled"}
     assert complaints(received(OF_ALICE[0], frame, *OF_ALICE[1:])) == {"disordered"}
     assert complaints(received(*OF_ALICE, frame), [*received(*OF_BOB), *received(frame)]) == {"foreign"}
@@ -238,7 +238,7 @@ Told = Callable[[int], dict[str, Any]]
 )
 def test_what_was_fetched_when_told_to_counts_as_told(told: Told) -> None:
     """A gap that the device was told of is none; sequences begin anew behind it."""
-    records = [*received(*OF_ALICE[:4], told(0)), Fetched(5, 107.0, FINAL["alice"])]
+    records = [*received(*OF_ALICE[:4], told(0)), Fetched(5, 107.0, 107.0, FINAL["alice"])]
     verdict = judge(run_of(records))
     assert (verdict.complaints, verdict.delivered, verdict.told) == ([], 4, 2)
     later = received({**OF_ALICE[8], "seq": 1})
@@ -256,14 +256,27 @@ def test_what_was_fetched_when_told_to_counts_as_told(told: Told) -> None:
 )
 def test_what_a_fetch_could_not_show_is_lost(state: UserState, asked: float) -> None:
     """It showed an older item, no answer, or nothing of an item that was not removed yet."""
-    records = [*received(*OF_ALICE[:1]), Fetched(1, asked, state)]
+    records = [*received(*OF_ALICE[:1]), Fetched(1, asked, asked, state)]
     assert "lost" in kinds(judge(run_of(records)))
+
+
+@pytest.mark.parametrize(
+    ("missed", "asked", "answered", "lost"),
+    [(3, 104.5, 105.5, False), (3, 104.5, 104.9, True), (3, 101.5, 105.5, True), (7, 104.5, 105.5, True)],
+    ids=["removed meanwhile", "removed later", "made and removed meanwhile", "the removal itself"],
+)
+def test_what_was_removed_between_question_and_answer(missed: int, asked: float, answered: float, lost: bool) -> None:
+    """A change from before the question needs no frame if the item is gone in the answer; what came later does."""
+    gone = UserState({"first": ItemState("first", True, version(4))}, frozenset({"answer"}), 0)
+    frames = [frame for number, frame in enumerate(OF_ALICE) if number != missed]
+    records = [*received(*frames[:3]), Fetched(3, asked, answered, gone), *received(*frames[3:])]
+    assert ("lost" in kinds(judge(run_of(records)))) is lost
 
 
 def test_what_came_while_fetching_counts_unless_the_fetch_shows_something_later() -> None:
     """The frames since a device began to fetch are applied to what it was given."""
     late = UserState({"first": ItemState("first", True, version(4))}, frozenset(), 1)
-    records = [*received(*OF_ALICE[:3]), Fetched(1, 101.5, late), *received(*OF_ALICE[3:5])]
+    records = [*received(*OF_ALICE[:3]), Fetched(1, 101.5, 101.5, late), *received(*OF_ALICE[3:5])]
     state = rebuild(DeviceRun("hers", "alice", records))
     assert state.items["first"] == late.items["first"]
     assert state.items.keys() == {"first", "second"}

@@ -30,7 +30,7 @@ def hello(*, resumed: bool) -> Received:
 
 
 HEARTBEAT = Received(101.0, 1, {"event": "heartbeat", "seq": 7, "whole": 7})
-STATE = Fetched(1, 101.0, UserState())
+STATE = Fetched(1, 101.0, 101.0, UserState())
 
 
 def test_a_device_has_begun_anew_when_it_was_told_to_fetch_its_state_and_has_it() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.faults.__main__ import table
+from bench.faults.__main__ import failed, table
 from bench.faults.checker import Verdict
 from bench.faults.matrix import Result
 from bench.faults.rows import ROWS
@@ -31,3 +31,17 @@ def test_every_kind_of_complaint_fails_a_run(kind: str) -> None:
 def test_no_two_rows_have_the_same_name() -> None:
     """They are asked for by name."""
     assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+def test_who_is_told_to_fetch_their_state_for_nothing_fails_a_run() -> None:
+    """And so does a row in which that was to happen and did not: a relay that marks too early hides behind it."""
+    clean = Verdict([], [], [], [], [], delivered=90, told=0)
+    told = Verdict([], [], [], [], [], delivered=90, told=7)
+    assert [
+        failed(Result("a row", 1, 1, 0, verdict, 1.0, anew)) for verdict in (clean, told) for anew in (False, True)
+    ] == [
+        False,
+        True,
+        True,
+        False,
+    ]
