@@ -158,7 +158,7 @@ class Hub:
                 await session.replay(batch.events, had=cursor.positions)
                 session.position = batch.through
                 whole = not (batch.more or await self._watch.has_behind(session.user, batch.through))
-            if whole and feed.try_join(session):
+            if whole and self._is_of_this_history(cursor) and feed.try_join(session):
                 return
             if batch is not None and not batch.events:  # this replica does not have yet what its leader or the feed has
                 await asyncio.sleep(READ_AGAIN)
@@ -167,6 +167,11 @@ class Hub:
         session.write(frames.resync(session.position, reason, epoch=state.epoch))
         joined = feed.try_join(session)
         assert joined, "nothing was delivered since the position was read"
+
+    def _is_of_this_history(self, cursor: Cursor) -> bool:
+        """Whether the stream is still the one that the client knows, as far as has been noticed: who takes part from
+        now on was not there to be told."""
+        return self._watch.latest is not None and self._watch.latest.epoch == cursor.epoch
 
     def _greet(self, session: Session, seq: int, *, resumed: bool) -> None:
         assert self._watch.latest is not None, "the feed was placed by it"

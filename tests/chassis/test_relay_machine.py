@@ -141,7 +141,7 @@ async def test_what_is_committed_is_stored_once_and_each_history_in_order(
         run_state_machine_as_test,
         Machine,
         settings=settings(
-            max_examples=12, stateful_step_count=20, deadline=None, phases=PHASES, database=None,
+            max_examples=8, stateful_step_count=20, deadline=None, phases=PHASES, database=None,
             suppress_health_check=list(HealthCheck),
         ),
     )  # fmt: skip

@@ -123,6 +123,7 @@ async def test_a_pass_over_another_history_ends_in_a_resync(
     clients = [await connecting[0]]
     await own_events.stream.begin_epoch()
     clients += await asyncio.gather(*connecting[1:])
+    await connect("nobody", to=together, query=query)  # asks where the stream stands, and with that about its history
     for client in clients:
         if (await client.hello())["data"]["resumed"]:
             await client.first("resync")
