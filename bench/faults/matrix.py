@@ -40,8 +40,8 @@ class Result:
 
     @property
     def told_for_nothing(self) -> bool:
-        """Whether devices were told to fetch their state where nothing was to be told of, or the other way round."""
-        return bool(self.verdict.told) != self.anew
+        """Whether devices were told to fetch their state where everything must come as frames."""
+        return bool(self.verdict.told) and not self.anew
 
 
 async def run_row(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> Result:
