@@ -13,8 +13,8 @@ from contracts.subjects import Source, UserId, push_filter
 from push_gateway import metrics
 from push_gateway.errors import Full
 from push_gateway.handshake import Cursor
-from push_gateway.live_feed import READ_AGAIN, LiveFeed
-from push_gateway.reader import Reader
+from push_gateway.live_feed import LiveFeed
+from push_gateway.reader import READ_AGAIN, Reader
 from push_gateway.replays import Replays
 from push_gateway.session import Session
 from push_gateway.stream_state import StreamState, StreamWatch

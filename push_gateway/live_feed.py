@@ -14,14 +14,11 @@ from push_gateway.connection import text_frame
 from push_gateway.errors import ReadsTooSlowly
 from push_gateway.feed import Feed, Step
 from push_gateway.messages import Malformed, StoredEvent, live_event
-from push_gateway.reader import Batch, Reader
+from push_gateway.reader import READ_AGAIN, Batch, Reader
 from push_gateway.session import Session
 from push_gateway.stream_state import StreamState, StreamWatch
 
 log = structlog.get_logger(__name__)
-
-READ_AGAIN = 0.25
-"""Seconds before a read that failed, or that a lagging replica answered, is tried again."""
 
 
 class LiveFeed:

@@ -16,6 +16,9 @@ BATCH = 256
 BATCH_BYTES = 256 * 1024
 """Events and bytes of one read: what a replay holds in memory at a time."""
 
+READ_AGAIN = 0.25
+"""Seconds before a read that failed, or that a lagging replica answered, is tried again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

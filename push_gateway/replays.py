@@ -16,7 +16,7 @@ from chassis.errors import BusUnavailable
 from push_gateway import metrics
 from push_gateway.handshake import Cursor
 from push_gateway.passage import Passage, Rider
-from push_gateway.reader import Batch, Reader
+from push_gateway.reader import READ_AGAIN, Batch, Reader
 from push_gateway.scan import Scan
 from push_gateway.session import Session
 from push_gateway.stream_state import StreamWatch
@@ -38,9 +38,6 @@ of a pass. The last two only until they are known better: where users' events ar
 
 LEARNING = 0.2
 """How much of each further measurement counts."""
-
-READ_AGAIN = 0.25
-"""Seconds before a read that failed is tried again."""
 
 
 @dataclass(frozen=True, slots=True)

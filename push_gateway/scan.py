@@ -113,7 +113,7 @@ class Scan:
             raise BusUnavailable(f"reading the stream: {self._failure}")
         messages, self._arrived = self._arrived, []
         await self._ask()
-        return Page(messages, more=self._pending > 0)
+        return Page(messages, more=bool(self._pending or self._arrived))  # of which some may have come just now
 
     async def _ask(self) -> None:
         """Ask for a page, unless there is one to be looked at and another one under way."""

@@ -80,11 +80,14 @@ class Session:
         Raises:
             ReadsTooSlowly: it took nothing for `REPLAY_STALL` seconds.
         """
-        try:
-            async with asyncio.timeout(REPLAY_STALL):
-                await self.connection.drain()
-        except TimeoutError:
-            raise ReadsTooSlowly("you took nothing for too long") from None
+        while True:
+            unsent = self.connection.unsent
+            try:
+                async with asyncio.timeout(REPLAY_STALL):
+                    return await self.connection.drain()
+            except TimeoutError:
+                if self.connection.unsent >= unsent:
+                    raise ReadsTooSlowly("you took nothing for too long") from None
 
     def end(self, refusal: Refusal) -> None:
         """Close the socket for a reason."""
