@@ -36,8 +36,9 @@ run: $(INSTALLED)  ## start PostgreSQL, NATS and the services; Ctrl-C stops them
 psql: $(INSTALLED)  ## psql on the running system: DB=inbox or DB=connection, SQL on standard input works
 	@exec $(PYTHON) -m devstack psql $(DB)
 
+# Two files at a time: half of the time a test waits for something, and each of the two has servers of its own.
 test: $(INSTALLED)  ## run every test against the real servers, and print the branch coverage
-	@exec $(PYTHON) -m pytest --cov --cov-report=term $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term $(ARGS)
 
 check: $(INSTALLED)  ## lint, format and types
 	@$(PYTHON) -m ruff check .

@@ -141,6 +141,8 @@ async def values_for(
     }
 
 
+# Hypothesis has to describe a body of that length to somebody; it is about the time that this takes.
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.parametrize("service", SERVICES)
 async def test_whatever_is_sent_is_answered_as_documented_and_concerns_nobody_else(
     service: str, system: System, people: People, urls: dict[str, str], couple: Couple, reader: Reader
