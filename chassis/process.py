@@ -88,10 +88,13 @@ def main(start: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
         raise SystemExit(1) from None
 
 
-def listen(host: str, port: int, *, variable: str) -> socket.socket:
-    """A listening socket; or one clear line and exit code 1 if the port is taken, 2 if the host is not ours."""
+def listen(host: str, port: int, *, variable: str, shared: bool = False) -> socket.socket:
+    """A listening socket; or one clear line and exit code 1 if the port is taken, 2 if the host is not ours.
+
+    A `shared` one leaves the port to others that are shared, of the same account; the kernel spreads connections.
+    """
     try:
-        return socket.create_server((host, port), backlog=BACKLOG)
+        return socket.create_server((host, port), backlog=BACKLOG, reuse_port=shared)
     except OSError as error:
         if error.errno in {errno.EADDRINUSE, errno.EACCES}:
             reason = os.strerror(error.errno)

@@ -4,7 +4,7 @@ import sys
 
 from chassis import logs, process
 from chassis.settings import AuthSettings, BusSettings, LogSettings, load
-from push_gateway import app
+from push_gateway import app, workers
 from push_gateway.settings import Settings
 
 if __name__ == "__main__":
@@ -13,4 +13,7 @@ if __name__ == "__main__":
         sys.stderr.write("usage: python -m push_gateway\n")
         raise SystemExit(2)
     settings, auth, nats = load(Settings), load(AuthSettings), load(BusSettings)
-    process.main(lambda stop: app.serve(settings, auth, nats, stop))
+    if settings.workers > 1 and not workers.is_worker():
+        process.main(lambda stop: workers.serve(settings, stop))
+    else:
+        process.main(lambda stop: app.serve(settings, auth, nats, stop))

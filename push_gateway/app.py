@@ -8,6 +8,7 @@ from chassis.process import Service, listen, run_together
 from chassis.settings import AuthSettings, BusSettings
 from chassis.streams import Stream
 from contracts import streams
+from push_gateway import workers
 from push_gateway.direct import DirectGet
 from push_gateway.hub import Hub
 from push_gateway.overload import Overload
@@ -26,7 +27,10 @@ NAME = "push_gateway"
 
 async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop: asyncio.Event) -> None:
     """Run until `stop` is set."""
-    listener = listen(settings.host, settings.port, variable="PUSH_PORT")
+    if workers.is_worker():
+        listener = workers.inherited(stop)
+    else:
+        listener = listen(settings.host, settings.port, variable="PUSH_PORT")
     client, reading_client = Subscriber(), Subscriber()
     bus = Bus(nats.url, name=NAME, client=client)
     reading_bus = Bus(nats.url, name=f"{NAME} reads", client=reading_client)

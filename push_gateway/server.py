@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -113,7 +113,7 @@ class PushServer:
             case "/readyz":
                 return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "not ready\n")
             case "/metrics":
-                return Response(200, "OK", Headers({"Content-Type": CONTENT_TYPE_LATEST}), generate_latest())
+                return Response(200, "OK", Headers({"Content-Type": CONTENT_TYPE_LATEST}), metrics.exposition())
         return connection.respond(http.HTTPStatus.NOT_FOUND, f"the socket is at {PATH}\n")
 
     async def _handle(self, connection: ServerConnection) -> None:

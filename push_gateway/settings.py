@@ -11,6 +11,13 @@ class Settings(EdgeSettings):
 
     port: Port = Field(8003, validation_alias="PUSH_PORT")
 
+    workers: int = Field(
+        1,
+        ge=1,
+        le=64,
+        validation_alias="PUSH_WORKERS",
+        description="processes on the port, one a core; each is a gateway of its own, with the limits that follow",
+    )
     max_sockets: int = Field(
         20_000,
         ge=1,

@@ -5,6 +5,7 @@ import contextlib
 import datetime as dt
 import itertools
 import json
+import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from contracts.cloudevents import Event
 from contracts.subjects import Source, event_subject, user_id
 from devstack.nats import Nats
 from devstack.ports import HOST, free_port
+from devstack.processes import Child
 from devstack.waiting import until
 from push_gateway import app
 from push_gateway.settings import Settings
@@ -28,6 +30,8 @@ from tests.conftest import running_bus
 from tests.push_gateway.clients import PATIENCE, Frame
 
 _numbers = itertools.count()
+
+ROOT = Path(__file__).parents[2]
 
 AUTH = AuthSettings(secret="a secret for tests, long enough for every algorithm that signs with a secret")
 
@@ -115,6 +119,21 @@ async def running_gateway(
         stop.set()
         async with asyncio.timeout(PATIENCE):
             await task
+
+
+def gateway_process(nats: MonitoredNats, **variables: str) -> tuple[Child, Gateway]:
+    """A gateway as a process of its own, with these variables in its environment."""
+    port = free_port()
+    gateway = Gateway(port, asyncio.Event(), asyncio.current_task())  # type: ignore[arg-type]
+    environment = {
+        "PUSH_PORT": str(port),
+        "NATS_URL": nats.url,
+        "AUTH_SECRET": AUTH.secret or "",
+        "PYTHONPATH": str(ROOT),
+        **variables,
+    }
+    command = [sys.executable, "-m", "push_gateway"]
+    return Child("push", command, env=environment, probe=gateway.is_ready, sink=lambda *_: None), gateway
 
 
 @dataclass(frozen=True)

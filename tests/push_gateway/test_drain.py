@@ -3,19 +3,14 @@
 import asyncio
 import os
 import signal
-import sys
-from pathlib import Path
 
 import pytest
 
-from devstack.ports import free_port
-from devstack.processes import Child, running
+from devstack.processes import running
 from devstack.waiting import until
 from tests.push_gateway.clients import PATIENCE
 from tests.push_gateway.conftest import Connect, ConnectRaw
-from tests.push_gateway.stage import AUTH, Events, Gateway, MonitoredNats, running_gateway
-
-ROOT = Path(__file__).parents[2]
+from tests.push_gateway.stage import Events, MonitoredNats, gateway_process, running_gateway
 
 
 async def test_a_stop_sends_everybody_away_spread_over_time(
@@ -67,25 +62,11 @@ async def test_nothing_is_lost_by_moving_to_another_gateway(
         assert await device.take(4) == [event.frame for event in between + after]
 
 
-def process(nats: MonitoredNats) -> tuple[Child, Gateway]:
-    """The gateway as a process of its own."""
-    port = free_port()
-    gateway = Gateway(port, asyncio.Event(), asyncio.current_task())  # type: ignore[arg-type]
-    environment = {
-        "PUSH_PORT": str(port),
-        "NATS_URL": nats.url,
-        "AUTH_SECRET": AUTH.secret or "",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, "-m", "push_gateway"]
-    return Child("push", command, env=environment, probe=gateway.is_ready, sink=lambda *_: None), gateway
-
-
 async def test_sigterm_ends_the_process(
     connect: Connect, nats: MonitoredNats, own_events: Events, connect_raw: ConnectRaw
 ) -> None:
     """With exit code 0, when everybody has been told; a client that reads nothing does not hold it up."""
-    child, gateway = process(nats)
+    child, gateway = gateway_process(nats)
     async with running(child):
         clients = [await connect("alice", to=gateway) for _ in range(10)]
         await connect_raw("bob", to=gateway)
@@ -99,7 +80,7 @@ async def test_sigterm_ends_the_process(
 async def test_sigterm_ends_a_process_that_never_got_ready(nats: MonitoredNats) -> None:
     """While it waits for NATS it can be stopped like at any other time."""
     await nats.stop()
-    child, gateway = process(nats)
+    child, gateway = gateway_process(nats)
     await child.spawn()
     try:
         assert await until(gateway.is_alive, within=PATIENCE)
