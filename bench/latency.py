@@ -41,6 +41,9 @@ DEADLINE = 10.0
 LAST_FRAME = "inbox:unread"
 """What the partner gets last."""
 
+OWN_FRAME = "connection_answer:created"
+"""What the author gets."""
+
 WIDTH = 62
 """Characters of the table's first column."""
 
@@ -107,7 +110,7 @@ class Place:
 
     async def answer(self, path: str, author: str, own: ClientConnection, partner: ClientConnection) -> Arrival:
         """Have `author` answer, and wait until everything that follows has arrived."""
-        arrivals = asyncio.create_task(_arrivals(partner))
+        arrivals = asyncio.create_task(_arrivals(partner, LAST_FRAME))
         request = self.request("POST", path, author, text="The sea, and that it was quiet for once.")
         before = time.perf_counter()
         response = await self._http.send(request)
@@ -115,14 +118,14 @@ class Place:
         response.raise_for_status()
         async with asyncio.timeout(DEADLINE):
             frames = await arrivals
-            await own.recv()  # the author's copy
+            await _arrivals(own, OWN_FRAME)
         return Arrival((posted - before) * 1000, {name: (at - before) * 1000 for name, at in frames.items()})
 
 
-async def _arrivals(socket: ClientConnection) -> dict[str, float]:
-    """When each frame of one answer arrives."""
+async def _arrivals(socket: ClientConnection, last: str) -> dict[str, float]:
+    """When each frame of one answer arrives, up to the one of the name `last`."""
     frames: dict[str, float] = {}
-    while LAST_FRAME not in frames:
+    while last not in frames:
         frame = await socket.recv()
         at = time.perf_counter()
         frames[json.loads(frame)["event"]] = at

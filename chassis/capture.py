@@ -89,3 +89,9 @@ def capture_table(table: str) -> None:
         f"CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON {table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncate()"
     )
+
+
+def release_table(table: str) -> None:
+    """Undo `capture_table`."""
+    op.execute(f"DROP TRIGGER capture_change ON {table}")
+    op.execute(f"DROP TRIGGER refuse_truncate ON {table}")

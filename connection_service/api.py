@@ -95,7 +95,7 @@ async def invite(
 @router.post(
     "/partnership/accept",
     status_code=201,
-    response_model=views.Partnership,
+    response_model=events.Partnership,
     responses=refusals(UnknownInvite, AlreadyPartnered, InviteSpent),
     tags=["partnership"],
 )
@@ -108,7 +108,7 @@ async def accept(
 
 
 @router.get("/partnership", responses=refusals(NoPartnership), tags=["partnership"])
-async def partnership(session: Session, caller: CurrentCaller) -> views.Partnership:
+async def partnership(session: Session, caller: CurrentCaller) -> events.Partnership:
     """The caller's partnership."""
     return await partnerships.current(session, caller.user_id)
 

@@ -27,7 +27,7 @@ class Partnership(Table):
 
 
 class Member(Table):
-    """One of the two. At most one row a user has no `left_at`."""
+    """One of the two. At most one row a user has no `left_at`. Its rows are captured, and publish the events."""
 
     __tablename__ = "members"
 

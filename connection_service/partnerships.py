@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from connection_service import models, queries, views
 from connection_service.errors import AlreadyPartnered, InviteSpent, NoPartnership, OwnInvite, UnknownInvite
+from contracts import events
 
 CODE_ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
 """Without I, L, O, 0 and 1, which are mistaken for one another when read out."""
@@ -33,7 +34,7 @@ async def invite(session: AsyncSession, user: str, *, time_zone: str, now: dt.da
     return views.invite(row)
 
 
-async def accept(session: AsyncSession, user: str, code: str, *, now: dt.datetime) -> views.Partnership:
+async def accept(session: AsyncSession, user: str, code: str, *, now: dt.datetime) -> events.Partnership:
     """Make `user` the partner of whoever made `code`."""
     row = await queries.hold_invite(session, code)
     if row is None:
@@ -55,7 +56,7 @@ async def accept(session: AsyncSession, user: str, code: str, *, now: dt.datetim
     return views.partnership(partnership, sorted((row.inviter_id, user)))
 
 
-async def current(session: AsyncSession, user: str) -> views.Partnership:
+async def current(session: AsyncSession, user: str) -> events.Partnership:
     """The partnership that `user` is in."""
     row = await queries.partnership_of(session, user)
     if row is None:

@@ -209,3 +209,18 @@ async def answers_given(
 ) -> Sequence[Row[UUID, UUID, str, str, dt.datetime]]:
     """All answers to `connections`, in the order in which they were given, with the fields of an answer."""
     return (await connection.execute(_ANSWERS_GIVEN, {"connections": list(connections)})).all()
+
+
+_PARTNERSHIPS = (
+    select(Partnership.id, Partnership.time_zone, Partnership.created_at, Member.user_id)
+    .join(Member, Member.partnership_id == Partnership.id)
+    .where(Partnership.id.in_(bindparam("partnerships", expanding=True)))
+    .order_by(Partnership.id, Member.user_id)
+)
+
+
+async def partnerships(
+    connection: AsyncConnection, partnerships: Collection[UUID]
+) -> Sequence[Row[UUID, str, dt.datetime, str]]:
+    """Each of `partnerships` once for each of its members: `(id, time_zone, created_at, user_id)`."""
+    return (await connection.execute(_PARTNERSHIPS, {"partnerships": list(partnerships)})).all()

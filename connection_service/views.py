@@ -17,21 +17,12 @@ class Invite(BaseModel):
     expires_at: dt.datetime
 
 
-class Partnership(BaseModel):
-    """Two connected people."""
-
-    id: UUID
-    members: list[str]
-    time_zone: str
-    created_at: dt.datetime
-
-
 def invite(row: models.Invite) -> Invite:
     return Invite(code=row.code, expires_at=row.expires_at)
 
 
-def partnership(row: models.Partnership, members: list[str]) -> Partnership:
-    return Partnership(id=row.id, members=members, time_zone=row.time_zone, created_at=row.created_at)
+def partnership(row: models.Partnership, members: Sequence[str]) -> events.Partnership:
+    return events.Partnership(id=row.id, members=tuple(members), time_zone=row.time_zone, created_at=row.created_at)
 
 
 def answer(row: models.Answer) -> events.Answer:

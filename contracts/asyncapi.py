@@ -192,12 +192,12 @@ def _operations() -> Json:
         } | ({} if channel == "socket" else {"bindings": _BUS_BINDING})
 
     every = _keys(*subjects.SOURCES)
-    answers = _keys("connection")
+    said = _keys("connection")
     frames = [*SERVER_FRAMES, *every]
     return {
-        "connection_service.publish": operation("send", "events", "Says what happened to answers.", answers),
+        "connection_service.publish": operation("send", "events", "Says what happened between partners.", said),
         "inbox_service.publish": operation("send", "events", "Says what happened to items.", _keys("inbox")),
-        "inbox_service.consume": operation("receive", "events", "Makes items of answers.", answers)
+        "inbox_service.consume": operation("receive", "events", "Makes items of answers.", said)
         | {"x-durable-consumer": subjects.INBOX_CONSUMER, "x-filter": subjects.source_filter("connection")},
         "inbox_service.bury": operation("send", "deadletters", "Keeps what it cannot process.", ["deadletter"]),
         "push_gateway.follow": operation("receive", "push", "Follows one user's events live.", every),

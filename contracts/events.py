@@ -13,7 +13,16 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 
 from contracts.subjects import USER_ID_PATTERN, Source
 
-EventName = Literal["connection_answer:created", "inbox:created", "inbox:updated", "inbox:deleted", "inbox:unread"]
+EventName = Literal[
+    "connection_answer:created",
+    "connection_partnership:created",
+    "connection_partnership:ended",
+    "inbox:created",
+    "inbox:updated",
+    "inbox:deleted",
+    "inbox:unread",
+]
+"""Each begins with its source, up to the first `_` or `:`: clients keep a position for each source."""
 
 EVENT_ID_PATTERN = r"^[!#$&-\[\]-~]{1,128}$"
 """Visible ASCII without `"`, `%` and `\\`: neither a header nor a JSON string has to escape any of it."""
@@ -64,6 +73,15 @@ class DailyConnection(Contract):
     answers: tuple[Answer, ...] = ()
 
 
+class Partnership(Contract):
+    """Two people who are connected."""
+
+    id: UUID
+    members: tuple[UserIdText, ...] = Field(description="both, in the alphabet's order")
+    time_zone: str = Field(description="in which their days begin", examples=["Europe/Vienna"])
+    created_at: Time
+
+
 class InboxItem(Contract):
     """One entry of one person's inbox."""
 
@@ -85,6 +103,12 @@ class ConnectionAnswerCreated(Contract):
 
     answer: Answer
     connection: DailyConnection
+
+
+class PartnershipEnded(Contract):
+    """Two people are not connected any more."""
+
+    id: UUID
 
 
 class InboxItemDeleted(Contract):
@@ -117,6 +141,18 @@ EVENT_TYPES: dict[str, EventType] = {
             "connection",
             ConnectionAnswerCreated,
             "An answer is submitted; one event to each of the two partners.",
+        ),
+        EventType(
+            "connection_partnership:created",
+            "connection",
+            Partnership,
+            "Two people become partners; one event to each of the two.",
+        ),
+        EventType(
+            "connection_partnership:ended",
+            "connection",
+            PartnershipEnded,
+            "A partnership is over, and with it what could be answered; one event to each of the two.",
         ),
         EventType("inbox:created", "inbox", InboxItem, "An item appears."),
         EventType("inbox:updated", "inbox", InboxItem, "An item changes, for example is marked as read."),

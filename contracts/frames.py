@@ -1,7 +1,7 @@
 """Owns the socket: frames to the client, the one operation from it, and the close codes.
 
 A frame is UTF-8 JSON in a text message. Event frames carry the body of the bus message spliced in as it
-is: it is never parsed on the way.
+is: on the way it is only looked at whether it is a JSON object.
 """
 
 import enum

@@ -29,6 +29,9 @@ DEADLETTERS_FILTER = "deadletters.>"
 
 INBOX_CONSUMER = "inbox-service"
 
+PUSH_INSPECTION = "inspect.push"
+"""Where each gateway is asked what it knows of a user; each answers for itself."""
+
 EVENT_ADDRESS = "events.{user_id}.{source}"
 PUSH_ADDRESS = "push.{user_id}.{source}"
 DEADLETTER_ADDRESS = "deadletters.{consumer}"

@@ -47,8 +47,9 @@ async def create(session: AsyncSession, fields: dict[str, Any]) -> InboxItem:
     """Put a new item into somebody's inbox."""
     try:
         return _view(await queries.create_item(session, fields))
-    except IntegrityError as error:  # the one thing that only the database can measure: it writes 1e300 out in full
-        raise Unprocessable(f"must be at most {DATA_MAX} bytes of JSON", field="data") from error
+    except IntegrityError as error:  # what only the database can measure: it writes 1e300 out in full
+        detail = f"must be at most {DATA_MAX} bytes of JSON, and have no number beyond 1e308"
+        raise Unprocessable(detail, field="data") from error
 
 
 async def mark_read(session: AsyncSession, user: str, item: UUID) -> InboxItem:

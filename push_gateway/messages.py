@@ -7,6 +7,8 @@ import functools
 import re
 from typing import NamedTuple
 
+from pydantic_core import SchemaValidator, core_schema, from_json
+
 from contracts import frames
 from contracts.cloudevents import REPUBLISHED
 
@@ -16,6 +18,9 @@ _QUOTABLE = re.compile(rb"[ !#-\[\]-~]*")
 """What can stand between quotation marks in JSON as it is: printable ASCII but for the quotation mark and `\\`."""
 
 _REPUBLISHED = REPUBLISHED.encode()
+
+_read_object = SchemaValidator(core_schema.typed_dict_schema({}, extra_behavior="ignore")).validate_json
+"""Reads a JSON object and makes nothing of it: half a microsecond for an inbox item, a sixth of what `json` takes."""
 
 SEQUENCE_DIGITS = 20
 """Digits of a sequence at most: it has 64 bits."""
@@ -70,7 +75,7 @@ def live_event(subject: bytes, headers: bytes | None, body: bytes) -> StoredEven
     """The event in a republished message.
 
     Raises:
-        Malformed: it has no readable sequence, predecessor, type or id, or its body is no text.
+        Malformed: it has no readable sequence, predecessor, type or id, or its body is no JSON object.
     """
     if headers is None:
         raise Malformed("it has no headers")
@@ -82,7 +87,7 @@ def read_event(headers: bytes, body: bytes) -> StoredEvent:
     """The event in an answer of a direct get.
 
     Raises:
-        Malformed: it has no readable subject, sequence, type or id, or its body is no text.
+        Malformed: it has no readable subject, sequence, type or id, or its body is no JSON object.
     """
     return stored_event(header(headers, b"Nats-Subject") or b"", _number(headers, b"Nats-Sequence"), headers, body)
 
@@ -91,7 +96,7 @@ def stored_event(subject: bytes, seq: int, headers: bytes, body: bytes) -> Store
     """The event in a message that stands in the stream under `subject` and `seq`.
 
     Raises:
-        Malformed: it has no readable type or id, or its body is no text.
+        Malformed: it has no readable type or id, or its body is no JSON object.
     """
     return StoredEvent(subject[subject.rfind(b".") + 1 :], seq, None, _frame(headers, seq, body))
 
@@ -110,7 +115,10 @@ def _frame(headers: bytes, seq: int, body: bytes) -> bytes:
     if header(headers, _REPUBLISHED) is not None:
         return b""
     try:
-        body.decode()
-    except UnicodeDecodeError as error:  # a client would break off, and again each time that it resumes
-        raise Malformed(f"its body is not UTF-8: {error}") from error
+        _read_object(body)
+        # That lets pass what is no JSON (RFC 8259) unless it stands in a text. To look for one letter first is quicker.
+        if (b"N" in body and b"NaN" in body) or (b"I" in body and b"Infinity" in body):
+            from_json(body, allow_inf_nan=False, cache_strings="none")
+    except ValueError as error:  # a client would break off, or never get past it, and again each time that it resumes
+        raise Malformed(f"its body is not a JSON object: {error}") from error
     return frames.event(name, b"%d" % seq, event_id, body)

@@ -1,8 +1,8 @@
 """Owns reading the whole stream from some place on, whoever its messages are for: once for many clients.
 
 By a consumer that acknowledges nothing and lives as long as the scan: that costs the server a quarter of what direct
-gets cost it (4 us a message against 15), and is one consumer for thousands of clients. It numbers what it sends, so
-nothing is lost unnoticed.
+gets cost it (decision 0010), and is one consumer for thousands of clients. It numbers what it sends, so nothing is lost
+unnoticed.
 """
 
 import asyncio

@@ -35,7 +35,7 @@ class Verdict:
 def judge(run: Run) -> Verdict:
     """Compare what every device got with what was committed."""
     expected = {event.id: event for event in run.expected}
-    owners = {id_: event.user for id_, event in expected.items()} | dict(run.unread)
+    owners = {id_: event.user for id_, event in expected.items()} | dict(run.besides)
     lost = [f"{operation} of {thing} was acked and not captured" for thing, operation in run.acked - run.captured]
     doubled: list[str] = []
     disordered: list[str] = []

@@ -7,14 +7,13 @@ import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 from urllib.parse import urlencode
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.typing import Subprotocol
 
-from bench.faults.run import DeviceRun, Fetched, Received, Record, UserState
+from bench.faults.run import DeviceRun, Fetched, Frame, Received, Record, UserState
 from contracts.frames import BEARER_PREFIX, SUBPROTOCOL, CloseCode
 from contracts.subjects import SOURCES, source_of
 
@@ -139,7 +138,7 @@ class Device:
             except TimeoutError:  # two heartbeats did not come: whoever is there is not alive
                 socket.transport.abort()
                 return
-            frame = read(text)
+            frame: Frame = json.loads(text)
             self.records.append(Received(time.time(), self.connections, frame))
             match frame["event"]:
                 case "hello":
@@ -185,21 +184,6 @@ class Device:
             with contextlib.suppress(ValueError, KeyError, TypeError):
                 return float(json.loads(closed.rcvd.reason)["retry_after"])
         return 0.0
-
-
-def read(text: str) -> dict[str, Any]:
-    """A frame; without its data if what somebody has published is not JSON: the gateway passes on what it is given.
-
-    Raises:
-        ValueError: that is not all that is wrong with it.
-    """
-    frame: dict[str, Any]
-    try:
-        frame = json.loads(text)
-    except ValueError:
-        head, data, _ = text.partition(',"data":')
-        frame = json.loads(f"{head}}}" if data else text)
-    return frame
 
 
 class Unfetched(Exception):

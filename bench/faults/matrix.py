@@ -73,7 +73,7 @@ async def run_row(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> R
         [*what.expected, *crowd.published],
         frozenset(writer.acked) | what.owed,
         what.captured,
-        what.unread,
+        what.besides,
         [device.run_so_far for device in devices],
         what.final,
     )

@@ -94,14 +94,15 @@ class Run:
     Attributes:
         acked: the `(thing, operation)` of each write that was answered 2xx or committed.
         captured: the same of each change that the databases hold.
-        unread: whom each `inbox:unread` event that may exist is for, by event id; which of them do is not promised.
+        besides: whom each other event that may come is for, by event id: `inbox:unread`, of which it is not promised
+            which exist, and what was told before the run.
         final: what the databases hold in the end, by user.
     """
 
     expected: Sequence[Expected]
     acked: frozenset[tuple[str, str]]
     captured: frozenset[tuple[str, str]]
-    unread: Mapping[str, str]
+    besides: Mapping[str, str]
     devices: Sequence[DeviceRun]
     final: Mapping[str, UserState]
 

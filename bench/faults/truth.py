@@ -23,7 +23,11 @@ _ANSWERS = """
 SELECT changes.id, event_id, row, extract(epoch FROM at)::float AS at, seq, members.user_id FROM changes
 JOIN daily_connections ON daily_connections.id = (row ->> 'connection_id')::uuid
 JOIN members USING (partnership_id)
-WHERE op = 'insert' AND members.user_id = ANY($1) ORDER BY changes.id
+WHERE table_name = 'connection_answers' AND op = 'insert' AND members.user_id = ANY($1) ORDER BY changes.id
+"""
+
+_MEMBERS = """
+SELECT event_id, row ->> 'user_id' AS user_id FROM changes WHERE table_name = 'members' AND row ->> 'user_id' = ANY($1)
 """
 
 _ITEMS = "SELECT recipient_id, to_jsonb(inbox_items) AS row FROM inbox_items WHERE recipient_id = ANY($1)"
@@ -46,7 +50,8 @@ class Truth:
         unpublished: how many of them are not marked as told yet.
         owed: the `(thing, operation)` that must follow from what is there, be it only in a moment.
         captured: what has happened.
-        unread: whom each `inbox:unread` that may exist is for.
+        besides: whom each `inbox:unread` that may exist is for, and each event of a partnership, which are as old as
+            the users.
     """
 
     expected: list[Expected]
@@ -54,7 +59,7 @@ class Truth:
     unpublished: int
     owed: frozenset[tuple[str, str]]
     captured: frozenset[tuple[str, str]]
-    unread: dict[str, str]
+    besides: dict[str, str]
     final: dict[str, UserState]
 
 
@@ -84,7 +89,7 @@ async def _truth(inbox: asyncpg.Connection, connection: asyncpg.Connection, user
     expected: list[Expected] = []
     owed = {(str(row["id"]), f"change that was buried: {row['error']}") for row in dead}
     captured: set[tuple[str, str]] = set()
-    unread: dict[str, str] = {}
+    besides = {str(row["event_id"]): row["user_id"] for row in await connection.fetch(_MEMBERS, users)}
     for row in answers:
         event_id = str(uuid.uuid5(row["event_id"], row["user_id"]))
         answer = json.loads(row["row"])
@@ -104,11 +109,11 @@ async def _truth(inbox: asyncpg.Connection, connection: asyncpg.Connection, user
         captured.add((item["id"], row["op"]))
         if item["source_event"] is not None:
             captured.add((item["source_event"], "item from this event"))
-        unread[str(uuid.uuid5(UNREAD_ID, event_id))] = user
+        besides[str(uuid.uuid5(UNREAD_ID, event_id))] = user
     rows = {row["id"]: row["seq"] for row in answers}
     unpublished = sum(row["seq"] is None for row in changes) + sum(seq is None for seq in rows.values())
     final = _final(users, items, given)
-    return Truth(expected, len(changes) + len(rows), unpublished, frozenset(owed), frozenset(captured), unread, final)
+    return Truth(expected, len(changes) + len(rows), unpublished, frozenset(owed), frozenset(captured), besides, final)
 
 
 def _final(

@@ -28,12 +28,11 @@ KEPT_WITHIN: Final = 15.0
 NAME: Final = "connection_answer:created"
 
 BODIES: Final = (b'{"answer": 5}', b"not JSON", b"\xff is not UTF-8")
-"""Data that is not of its event's shape, that is not JSON, and that is not even text: of the last there is no frame."""
+"""Data that is not of its event's shape, that is not JSON, and that is not even text: only of the first is a frame."""
 
-_INSERT: Final = """
-INSERT INTO inbox_items (recipient_id, kind, title, created_at) VALUES ($1, 'notice', 'some day', 'infinity')
-RETURNING id
-"""
+_INSERT: Final = "INSERT INTO inbox_items (recipient_id, kind, title) VALUES ($1, 'notice', 'soon away') RETURNING id"
+
+_SPOIL: Final = "UPDATE changes SET row = row - 'title' WHERE op = 'insert' AND row ->> 'id' = $1"
 
 _REMOVE_DEAD: Final = "DELETE FROM dead_changes WHERE op = 'insert' AND row ->> 'id' = $1 RETURNING id"
 
@@ -61,7 +60,7 @@ def _messages(scene: Scene, user: UserId) -> Iterator[tuple[dict[str, str], byte
     yield {}, b"it has no headers"
     for body in BODIES:
         event = Event(str(uuid.UUID(int=scene.chance.getrandbits(128))), NAME, user, dt.datetime.now(dt.UTC), body)
-        if body.isascii():
+        if body is BODIES[0]:
             scene.crowd.published.append(
                 Expected(event.id, user, "connection", NAME, 0, event.id, time.time(), readable=False)
             )
@@ -91,12 +90,13 @@ async def _see_them_kept(jetstream: JetStreamContext, published: dict[int, bytes
 
 
 async def _write(scene: Scene, user: UserId) -> None:
-    """An item of a time that no calendar has, and away with it: that it is gone can be told, that it was there cannot.
-    Somebody looks at what the relay has put aside, and removes it from there."""
+    """An item, and away with it, and what was captured of its coming is spoilt: that it went can be told, that it came
+    cannot. Somebody looks at what the relay has put aside, and removes it from there."""
     connection = await scene.stack.connect("inbox")
     try:
         async with connection.transaction():
             item = await connection.fetchval(_INSERT, user)
+            await connection.execute(_SPOIL, str(item))
             await connection.execute("DELETE FROM inbox_items WHERE id = $1", item)
         scene.writer.acked.add((str(item), "delete"))
 

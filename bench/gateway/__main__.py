@@ -1,4 +1,4 @@
-"""Owns the command line: `python -m bench.gateway resume | silent | sweep`, each with its numbers."""
+"""Owns the command line: `python -m bench.gateway resume | silent | sweep | reads`, each with its numbers."""
 
 import argparse
 import sys
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import uvloop
 
+from bench.gateway.reads import reads
 from bench.gateway.resume import resume
 from bench.gateway.silent import silent
 from bench.gateway.sweep import sweep
@@ -15,6 +16,7 @@ RUNS: Final[Mapping[str, Callable[..., Coroutine[Any, Any, int]]]] = {
     "resume": resume,
     "silent": silent,
     "sweep": sweep,
+    "reads": reads,
 }
 
 
@@ -31,6 +33,9 @@ def main() -> int:
     never.add_argument("--seconds", type=float, default=30)
     idle = commands.add_parser("sweep", help="feeds that are compared with the stream")
     idle.add_argument("--feeds", type=int, default=20_000)
+    among = commands.add_parser("reads", help="what reading costs nats-server, alone and in turn")
+    among.add_argument("--users", type=int, default=1_000)
+    among.add_argument("--events", type=int, default=200)
     arguments = vars(parser.parse_args())
     return uvloop.run(RUNS[arguments.pop("command")](**arguments))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+from nats.aio.client import Client
 
 from chassis.auth import issue_token
 from chassis.bus import Bus
@@ -63,7 +64,7 @@ async def stage() -> AsyncIterator[Stage]:
         "gateway", service.command, env=env | limits, probe=service.ready, ready_within=READY_WITHIN, sink=_keep_quiet
     )
     try:
-        async with running(nats), _connected(nats) as bus:
+        async with running(nats), connected(nats) as bus:
             metadata = (await Stream(bus, streams.EVENTS, replicas=1).ensure()).config.metadata or {}
             async with running(gateway):
                 yield Stage(nats, gateway, port, bus, metadata[EPOCH], AuthSettings(secret=secret))
@@ -108,8 +109,9 @@ async def watched(child: Child) -> AsyncIterator[Watched]:
 
 
 @contextlib.asynccontextmanager
-async def _connected(nats: Nats) -> AsyncIterator[Bus]:
-    bus = Bus((nats.url,), name="bench")
+async def connected(nats: Nats, client: Client | None = None) -> AsyncIterator[Bus]:
+    """A connection to `nats` while the block runs."""
+    bus = Bus((nats.url,), name="bench", client=client)
     running_bus = asyncio.create_task(bus.run(), name="bus")
     try:
         await bus.wait_until_connected()

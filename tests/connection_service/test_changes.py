@@ -1,6 +1,8 @@
 """What a captured row means: which events, addressed to whom. The rows are written by SQL into the real database."""
 
+import datetime as dt
 import json
+import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
@@ -11,12 +13,14 @@ from chassis.database import Database
 from chassis.publisher import Message
 from connection_service.changes import interpret
 from contracts.cloudevents import read_event
-from contracts.events import ConnectionAnswerCreated
+from contracts.events import ConnectionAnswerCreated, Contract, Partnership, PartnershipEnded
 from contracts.subjects import addressee
 
 Sql = Callable[..., Awaitable[list[asyncpg.Record]]]
 Interpreted = Callable[[], Awaitable[Sequence[Meaning]]]
 Ask = Callable[..., Awaitable[str]]
+
+NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 
 INSERT = "INSERT INTO connection_answers (connection_id, author_id, text) VALUES ($1::text::uuid, $2, $3)"
 
@@ -33,13 +37,31 @@ def interpreted(database: Database) -> Interpreted:
 
 
 @pytest.fixture
+def pair(sql: Sql) -> Ask:
+    """`await pair("alice", "bob")` is the id of a new partnership of theirs."""
+
+    async def paired(*members: str) -> str:
+        made = await sql(
+            "WITH made AS (INSERT INTO partnerships (time_zone, created_at) VALUES ('Asia/Tokyo', $1) RETURNING id),"
+            " joined AS (INSERT INTO members SELECT id, unnest($2::text[]) FROM made)"
+            " SELECT id FROM made",
+            NOON,
+            members,
+        )
+        return str(made[0]["id"])
+
+    return paired
+
+
+@pytest.fixture
 def ask(sql: Sql) -> Ask:
-    """`await ask("alice", "bob")` is the id of a daily connection of theirs, in a partnership of its own."""
+    """`await ask("alice", "bob")` is the id of a daily connection of theirs. That they were partners is told."""
 
     async def asked(*members: str) -> str:
         pair = (await sql("INSERT INTO partnerships (time_zone, created_at) VALUES ('UTC', now()) RETURNING id"))[0]
         for member in members:
             await sql("INSERT INTO members VALUES ($1, $2, now())", pair["id"], member)
+        await sql("DELETE FROM changes WHERE table_name = 'members'")
         day = "INSERT INTO daily_connections (partnership_id, date, question_id, question) VALUES ($1, now(), 'q', $2)"
         return str((await sql(f"{day} RETURNING id", pair["id"], f"What, {' and '.join(members)}?"))[0]["id"])
 
@@ -164,3 +186,74 @@ async def test_an_answer_of_4000_characters_fits_into_a_message(sql: Sql, ask: A
     assert max(sizes) < 64 * 1024
     body = (await interpreted())[0].messages[0].body
     assert json.loads(body)["answer"]["text"] == "🌊" * 4_000
+
+
+def told(meanings: Sequence[Meaning]) -> list[tuple[str, str, Contract]]:
+    """Whom the changes are told to, as what, and with which data; each in a message of its own, as it should be."""
+    events: list[tuple[str, str, Contract]] = []
+    for meaning in meanings:
+        assert meaning.error is None
+        for message in meaning.messages:
+            event = read_event(message.headers, message.body)
+            assert addressee(message.subject) == (event.user, "connection")
+            assert (event.id, event.time) == (message.id, meaning.change.at)
+            events.append((event.user, event.type, event.data()))
+    return events
+
+
+async def test_a_partnership_that_begins_is_one_event_to_each_of_the_two(
+    sql: Sql, pair: Ask, interpreted: Interpreted
+) -> None:
+    """With both members and their time zone, as the API has it; other pairs of the same batch do not mix in."""
+    first, second = await pair("bob", "alice"), await pair("carol", "dave")
+    of_first, of_second = (
+        Partnership(id=uuid.UUID(each), members=members, time_zone="Asia/Tokyo", created_at=NOON)
+        for each, members in ((first, ("alice", "bob")), (second, ("carol", "dave")))
+    )
+    assert sorted(told(await interpreted()), key=lambda event: event[0]) == [
+        ("alice", "connection_partnership:created", of_first),
+        ("bob", "connection_partnership:created", of_first),
+        ("carol", "connection_partnership:created", of_second),
+        ("dave", "connection_partnership:created", of_second),
+    ]
+    ids = [message.id for meaning in await interpreted() for message in meaning.messages]
+    assert len(set(ids)) == 4
+
+
+@pytest.mark.parametrize("end", ["UPDATE members SET left_at = now()", "DELETE FROM members"])
+async def test_a_partnership_that_ends_is_one_event_to_each_of_the_two(
+    sql: Sql, pair: Ask, interpreted: Interpreted, end: str
+) -> None:
+    """However it was ended, and whoever else ends theirs."""
+    of = {user: uuid.UUID(await pair(user, f"{user}-s-partner")) for user in ("alice", "bob")}
+    await sql("DELETE FROM changes")
+    await sql(end)
+    assert sorted(told(await interpreted()), key=lambda event: event[0]) == [
+        ("alice", "connection_partnership:ended", PartnershipEnded(id=of["alice"])),
+        ("alice-s-partner", "connection_partnership:ended", PartnershipEnded(id=of["alice"])),
+        ("bob", "connection_partnership:ended", PartnershipEnded(id=of["bob"])),
+        ("bob-s-partner", "connection_partnership:ended", PartnershipEnded(id=of["bob"])),
+    ]
+
+
+async def test_a_partnership_that_is_removed_before_it_was_told_of_is_told_to_be_over(
+    sql: Sql, pair: Ask, interpreted: Interpreted
+) -> None:
+    """That there was one cannot be told any more, and is no error; of one that has only ended its beginning is told."""
+    await pair("alice", "bob")
+    await sql("UPDATE members SET left_at = now()")
+    assert [name.split(":")[1] for _, name, _ in told(await interpreted())] == ["created", "created", "ended", "ended"]
+    await sql("UPDATE members SET left_at = NULL")
+    await sql("DELETE FROM changes WHERE op = 'update' AND row ->> 'left_at' IS NOT NULL")
+    await sql("DELETE FROM members")
+    assert [name.split(":")[1] for _, name, _ in told(await interpreted())] == ["ended", "ended"]
+
+
+async def test_what_changes_nothing_for_a_member_is_not_told(sql: Sql, pair: Ask, interpreted: Interpreted) -> None:
+    """Somebody who has left is removed from the records, or entered into them."""
+    partnership = await pair("alice", "bob")
+    await sql("UPDATE members SET left_at = now()")
+    await sql("DELETE FROM changes")
+    await sql("DELETE FROM members WHERE user_id = 'alice'")
+    await sql("INSERT INTO members VALUES ($1::text::uuid, 'carol', now())", partnership)
+    assert told(await interpreted()) == []

@@ -102,13 +102,24 @@ async def test_what_may_be_there_once_is_there_once(sql: Sql, pair: None) -> Non
     await sql(INSERT_MEMBER, other, "alice")
 
 
-async def test_only_answers_are_captured_and_none_can_be_lost_by_truncating(sql: Sql, pair: None) -> None:
+async def test_only_members_and_answers_are_captured_and_none_can_be_lost_by_truncating(sql: Sql, pair: None) -> None:
     """What is private to this service is not on the bus."""
-    assert await sql("SELECT FROM changes") == []
     await sql(INSERT_ANSWER, DAY, "alice", "x")
-    assert [row["table_name"] for row in await sql("SELECT table_name FROM changes")] == ["connection_answers"]
-    with pytest.raises(asyncpg.RaiseError, match="use DELETE"):
-        await sql("TRUNCATE connection_answers")
+    captured = [row["table_name"] for row in await sql("SELECT table_name FROM changes ORDER BY id")]
+    assert captured == ["members", "members", "connection_answers"]
+    for table in set(captured):
+        with pytest.raises(asyncpg.RaiseError, match="use DELETE"):
+            await sql(f"TRUNCATE {table}")
+
+
+async def test_no_moment_is_taken_that_an_event_cannot_carry(sql: Sql, pair: None) -> None:
+    """The write fails, with the rule's name; it is not found out when nobody can be asked any more."""
+    answer = "INSERT INTO connection_answers (connection_id, author_id, text, created_at) VALUES ($1, 'bob', 'x', "
+    for moment in ("infinity", "-infinity", "10000-01-01Z", "0001-01-01Z BC"):
+        with pytest.raises(asyncpg.CheckViolationError, match="years_1_to_9999"):
+            await sql(f"{answer} '{moment}')", DAY)
+        with pytest.raises(asyncpg.CheckViolationError, match="years_1_to_9999"):
+            await sql(f"UPDATE partnerships SET created_at = '{moment}'")  # noqa: S608
 
 
 async def test_the_migrations_can_be_undone_and_done_again(database: Database, sql: Sql) -> None:

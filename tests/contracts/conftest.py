@@ -33,11 +33,21 @@ ITEM = {
 }
 
 
+PARTNERSHIP = {
+    "id": "0198c5a1-0000-7c31-9d0a-3f1b2c4d5e6f",
+    "members": ["alice", "bob"],
+    "time_zone": "Europe/Vienna",
+    "created_at": "2026-02-14T08:00:00Z",
+}
+
+
 @pytest.fixture(scope="session")
 def examples() -> dict[str, dict[str, Any]]:
     """Data by event name."""
     return {
         "connection_answer:created": {"answer": ANSWER, "connection": CONNECTION},
+        "connection_partnership:created": PARTNERSHIP,
+        "connection_partnership:ended": {"id": PARTNERSHIP["id"]},
         "inbox:created": ITEM,
         "inbox:updated": ITEM,
         "inbox:deleted": {"id": ITEM["id"]},

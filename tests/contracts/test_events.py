@@ -28,6 +28,8 @@ def with_unknown_fields(value: Any) -> Any:
 def test_the_events_are_the_documented_ones() -> None:
     assert {event.name: event.source for event in EVENT_TYPES.values()} == {
         "connection_answer:created": "connection",
+        "connection_partnership:created": "connection",
+        "connection_partnership:ended": "connection",
         "inbox:created": "inbox",
         "inbox:updated": "inbox",
         "inbox:deleted": "inbox",

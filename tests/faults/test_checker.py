@@ -74,7 +74,7 @@ def run_of(alice: Sequence[Record], bob: Sequence[Record] | None = None, **chang
         expected=EXPECTED,
         acked=frozenset({("first", "insert")}),
         captured=frozenset({("first", "insert"), ("first", "update")}),
-        unread={"u2": "alice", "u4": "alice", "v1": "bob"},
+        besides={"u2": "alice", "u4": "alice", "v1": "bob"},
         devices=[
             DeviceRun("hers", "alice", alice),
             DeviceRun("his", "bob", received(*OF_BOB) if bob is None else bob),
@@ -179,22 +179,16 @@ def test_a_state_that_is_not_what_the_database_holds_is_refused(wrong: UserState
 
 
 ALIEN = Expected("x1", "alice", "connection", "connection_answer:created", 0, "x1", 108.5, readable=False)
-
-UNREADABLE = (
-    {**event("connection_answer:created", 9, "x1", {}), "data": {"answer": 5}},
-    {"event": "connection_answer:created", "seq": 9, "id": "x1"},
-)
+UNREADABLE = event("connection_answer:created", 9, "x1", {"answer": 5})
 
 
-@pytest.mark.parametrize("frame", UNREADABLE)
-def test_what_somebody_has_published_that_nobody_can_read_is_expected_as_it_is(frame: dict[str, Any]) -> None:
+def test_what_somebody_has_published_that_nobody_can_read_is_expected_as_it_is() -> None:
     """It changes nothing of what a device believes."""
-    verdict = judge(run_of(received(*OF_ALICE, frame), expected=[*EXPECTED, ALIEN]))
+    verdict = judge(run_of(received(*OF_ALICE, UNREADABLE), expected=[*EXPECTED, ALIEN]))
     assert (verdict.complaints, verdict.delivered) == ([], 7)
 
 
-@pytest.mark.parametrize("frame", UNREADABLE)
-def test_what_nobody_can_read_may_neither_be_lost_nor_doubled_swapped_or_misaddressed(frame: dict[str, Any]) -> None:
+def test_what_nobody_can_read_may_neither_be_lost_nor_doubled_swapped_or_misaddressed() -> None:
     """It is an event like any other."""
 
     def complaints(alice: Sequence[Record], bob: Sequence[Record] | None = None) -> set[str]:
@@ -202,20 +196,19 @@ def test_what_nobody_can_read_may_neither_be_lost_nor_doubled_swapped_or_misaddr
 
     assert complaints(received(*OF_ALICE)) == {"lost"}
     assert complaints([*received(*OF_ALICE), Fetched(9, 109.0, 109.0, FINAL["alice"])]) == {"lost"}
-    assert complaints(received(*OF_ALICE, frame, {**frame, "seq": 10})) == {"doubled"}
-    assert complaints(received(OF_ALICE[0], frame, *OF_ALICE[1:])) == {"disordered"}
-    assert complaints(received(*OF_ALICE, frame), [*received(*OF_BOB), *received(frame)]) == {"foreign"}
+    assert complaints(received(*OF_ALICE, UNREADABLE, {**UNREADABLE, "seq": 10})) == {"doubled"}
+    assert complaints(received(OF_ALICE[0], UNREADABLE, *OF_ALICE[1:])) == {"disordered"}
+    assert complaints(received(*OF_ALICE, UNREADABLE), [*received(*OF_BOB), *received(UNREADABLE)]) == {"foreign"}
 
 
-@pytest.mark.parametrize("frame", UNREADABLE)
-def test_an_event_of_ours_that_nobody_can_read_is_refused(frame: dict[str, Any]) -> None:
+def test_an_event_of_ours_that_nobody_can_read_is_refused() -> None:
     """Or one of nobody."""
-    phantom = judge(run_of(received(*OF_ALICE, frame)))
+    phantom = judge(run_of(received(*OF_ALICE, UNREADABLE)))
     assert kinds(phantom) == {"foreign"}
     for index in (2, 4):
         spoilt = {name: value for name, value in OF_ALICE[index].items() if name != "data"}
         assert "foreign" in kinds(judge(run_of(received(*OF_ALICE[:index], spoilt, *OF_ALICE[index + 1 :]))))
-    unanswered = {**frame, "id": "c1", "seq": 1}
+    unanswered = {**UNREADABLE, "id": "c1", "seq": 1}
     assert "stale" in kinds(judge(run_of(received(OF_ALICE[0], unanswered, *OF_ALICE[2:]))))
 
 

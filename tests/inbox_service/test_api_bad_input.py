@@ -115,6 +115,12 @@ async def test_numbers_that_grow_in_the_database_are_refused_too(writer: httpx.A
     assert (await writer.post("/items", json=ITEM | {"data": {"a": [1e300] * 50}})).status_code == 201
 
 
+async def test_a_number_that_most_readers_would_take_for_infinity_is_refused(writer: httpx.AsyncClient) -> None:
+    """Python sends it as it is; JavaScript could not read it back, nor Python itself if it were longer."""
+    assert_problem(await writer.post("/items", json=ITEM | {"data": {"a": [-(10**309)]}}), 422, "data")
+    assert (await writer.post("/items", json=ITEM | {"data": {"a": [-(10**308)]}})).status_code == 201
+
+
 @pytest.mark.parametrize("through", ["null", '""', '"newest"', "7", f'"{ID}x"', '"\\ud800"', "{}"])
 async def test_a_bound_that_is_no_id_is_refused(caller: httpx.AsyncClient, through: str) -> None:
     """Nothing is marked by mistake."""

@@ -15,7 +15,14 @@ from sqlalchemy.exc import IntegrityError
 from chassis.consumer import Undeliverable
 from chassis.database import Database, is_unavailable
 from contracts.cloudevents import Event
-from contracts.events import Answer, ConnectionAnswerCreated, DailyConnection, InboxUnread
+from contracts.events import (
+    Answer,
+    ConnectionAnswerCreated,
+    DailyConnection,
+    InboxUnread,
+    Partnership,
+    PartnershipEnded,
+)
 from contracts.subjects import UserId, event_subject, user_id
 from inbox_service.consumer import handle
 
@@ -67,6 +74,19 @@ async def test_the_authors_copy_makes_no_item(
     await handle(database, [answered("alice", "alice"), answered("bob", "alice")])
     assert (await alice.get("/items")).json()["items"] == []
     assert len((await bob.get("/items")).json()["items"]) == 1
+
+
+async def test_that_a_partnership_begins_or_ends_makes_no_item(away: Database) -> None:
+    """Nor is it a message that cannot be processed: there is nothing to be written down."""
+    partnership = Partnership(id=uuid.uuid4(), members=("alice", "bob"), time_zone="UTC", created_at=NOON)
+    bob, told = user_id("bob"), []
+    for name, data in (
+        ("connection_partnership:created", partnership),
+        ("connection_partnership:ended", PartnershipEnded(id=partnership.id)),
+    ):
+        event = Event.of(name, data, id=str(uuid.uuid4()), user=bob, time=NOON)
+        told.append(message(event_subject(bob, "connection"), event.headers(), event.body))
+    await handle(away, told)
 
 
 async def test_an_event_that_comes_again_changes_nothing(database: Database, sql: Sql) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from chassis import migrate
 from chassis.database import Database
+from contracts.events import InboxItem
 from inbox_service.app import MIGRATIONS
 from inbox_service.models import Table
 
@@ -77,6 +78,7 @@ async def test_no_user_id_is_taken_that_would_reach_another_subject(insert: Inse
         ("title", ["", "x" * 201]),
         ("body", ["x" * 4_001]),
         ("data", ["[]", "7", "null", '{"a": "' + "x" * 32 * 1024 + '"}', '{"a": ' * 33 + "1" + "}" * 33]),
+        ("data", ['{"a": 1e309}', '{"a": {"b": [0, -1e309]}}', '{"a": ' + "9" * 5_000 + "}"]),
     ],
 )
 async def test_no_item_is_taken_that_would_not_fit_into_an_event(
@@ -95,6 +97,7 @@ async def test_an_item_at_the_limits_is_taken(insert: Insert) -> None:
     await insert(recipient_id="a" * 64, sender_id="Z" * 64, kind="n" * 64, title="🌊" * 200, body="🌊" * 4_000)
     await insert(data='{"a": ' * 32 + "1" + "}" * 32)
     await insert(data='{"a": "' + "x" * (32 * 1024 - len('{"a": ""}')) + '"}')
+    await insert(data='{"a": [1e308, -1e308, 1e-5000, "1e309", true, null]}')
 
 
 async def test_a_line_typed_into_psql_keeps_the_times_right(insert: Insert, sql: Sql) -> None:
@@ -136,6 +139,19 @@ async def test_an_item_is_not_moved(insert: Insert, sql: Sql) -> None:
     assert [row["recipient_id"] for row in await sql("SELECT recipient_id FROM inbox_items")] == ["alice"]
 
 
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "10000-01-01Z", "0001-01-01Z BC"])
+async def test_no_moment_is_taken_that_an_event_cannot_carry(insert: Insert, sql: Sql, moment: str) -> None:
+    """The write fails, with the rule's name; it is not found out when nobody can be asked any more."""
+    fields = "recipient_id, kind, title, is_read"
+    for column in ("created_at", "updated_at", "read_at"):
+        statement = f"INSERT INTO inbox_items ({fields}, {column}) VALUES ('bob', 'notice', 'x', true, '{moment}')"  # noqa: S608
+        with pytest.raises(asyncpg.CheckViolationError, match="years_1_to_9999"):
+            await sql(statement)
+    await insert()
+    with pytest.raises(asyncpg.CheckViolationError, match="years_1_to_9999"):
+        await sql(f"UPDATE inbox_items SET created_at = '{moment}'")  # noqa: S608
+
+
 async def test_a_refused_statement_is_not_captured(insert: Insert, sql: Sql) -> None:
     """Only what was committed is told."""
     await insert()
@@ -154,20 +170,48 @@ async def test_one_event_makes_one_item(insert: Insert, sql: Sql) -> None:
     assert [await insert() for _ in range(2)]
 
 
-async def test_the_migrations_can_be_undone_and_done_again(database: Database, sql: Sql) -> None:
-    """They leave nothing behind: no table, no function, no domain."""
+async def back_to(database: Database, revision: str) -> None:
+    """Undo what was done since a revision."""
 
     def undo(connection: Connection) -> None:
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(config, revision)
 
     async with database.engine.begin() as connection:
         await connection.run_sync(undo)
+
+
+async def test_the_migrations_can_be_undone_and_done_again(database: Database, sql: Sql) -> None:
+    """They leave nothing behind: no table, no function, no domain."""
+    await back_to(database, "base")
     assert await sql("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == []
     assert await sql("SELECT typname FROM pg_type WHERE typtype = 'd' AND typnamespace = 'public'::regnamespace") == []
     left = await sql("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     assert [row["tablename"] for row in left] == ["alembic_version"]
     await migrate.upgrade(database.engine.url.render_as_string(hide_password=False), MIGRATIONS)
     assert await database.ready(migrate.head(MIGRATIONS))
+
+
+async def test_items_whose_moments_no_event_can_carry_are_mended_and_told_by_the_migration(
+    database: Database, sql: Sql
+) -> None:
+    """Read or not, whichever moment it is; an item that was all right stays as it is."""
+    await back_to(database, "0001")
+    for title, is_read, column, moment in (
+        ("right", True, "created_at", "2026-03-01Z"),
+        ("unread", False, "created_at", "infinity"),
+        ("old", True, "updated_at", "-infinity"),
+        ("read", True, "read_at", "10000-01-01Z"),
+    ):
+        fields, values = f"recipient_id, kind, title, is_read, {column}", f"'alice', 'notice', $1, $2, '{moment}'"
+        await sql(f"INSERT INTO inbox_items ({fields}) VALUES ({values})", title, is_read)  # noqa: S608
+    before = await sql("SELECT * FROM inbox_items WHERE title = 'right'")
+    await migrate.upgrade(database.engine.url.render_as_string(hide_password=False), MIGRATIONS)
+    mended = await sql("SELECT row ->> 'title' AS title, row FROM changes WHERE op = 'update'")
+    assert {row["title"] for row in mended} == {"unread", "old", "read"}
+    for row in mended:
+        item = InboxItem.model_validate_json(row["row"])
+        assert item.is_read is (item.read_at is not None)
+    assert await sql("SELECT * FROM inbox_items WHERE title = 'right'") == before

@@ -13,6 +13,9 @@ from tests.push_gateway.stage import Events, Gateway, MonitoredNats, Stored, run
 
 TOO_SLOW = 'tandem_push_refusals_total{code="4408"}'
 
+STALL = 0.3
+"""Seconds for which a client may take nothing, where that is tried."""
+
 
 async def since(events: Events, seq: int) -> str:
     """The query of a client that has everything up to `seq`."""
@@ -168,11 +171,18 @@ async def test_a_long_resume_keeps_the_pace_of_its_client_and_delays_nobody(
     assert positions == sorted(positions), "a heartbeat in between does not go back"
 
 
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that soon gives up on who takes nothing, and sends at once what takes far longer to be taken slowly."""
+    monkeypatch.setattr("push_gateway.session.REPLAY_STALL", STALL)
+    monkeypatch.setattr("push_gateway.reader.BATCH_BYTES", 64 * 1024 * 1024)
+
+
+@pytest.mark.usefixtures("_impatient")
 async def test_a_client_that_takes_nothing_of_its_resume_is_closed(
-    gateway: Gateway, events: Events, alice: str, monkeypatch: pytest.MonkeyPatch, connect_raw: ConnectRaw
+    gateway: Gateway, events: Events, alice: str, connect_raw: ConnectRaw
 ) -> None:
     """4408: a resume must not last for ever."""
-    monkeypatch.setattr("push_gateway.session.REPLAY_STALL", 0.2)
     await events.store(alice, 200, size=100_000)
     before = await gateway.count(TOO_SLOW)
     await connect_raw(alice, query=await since(events, 0))
@@ -181,6 +191,25 @@ async def test_a_client_that_takes_nothing_of_its_resume_is_closed(
         return await gateway.count(TOO_SLOW) == before + 1
 
     assert await until(refused, within=PATIENCE)
+
+
+@pytest.mark.usefixtures("_impatient")
+async def test_a_client_that_takes_its_resume_slowly_is_not_closed(
+    events: Events, alice: str, connect_raw: ConnectRaw
+) -> None:
+    """It takes several times as long as one that takes nothing may stay, gets everything, and then what is live."""
+    stored = await events.store(alice, 60, size=100_000)
+    slow = await connect_raw(alice, query=await since(events, 0))
+    received = await slow.texts(1)
+
+    async def whole() -> bool:
+        received.extend(await slow.texts(1))
+        return bool(received[-1]["seq"] == stored[-1].seq)
+
+    assert await until(whole, within=PATIENCE, every=STALL / 10)
+    live = await events.store(alice)
+    received += await slow.texts_until(live[-1].seq)
+    assert [frame for frame in received if "id" in frame] == frames(stored, live)
 
 
 async def test_a_device_that_comes_back_ahead_of_the_feed_is_sent_nothing_twice(

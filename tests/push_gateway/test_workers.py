@@ -36,12 +36,22 @@ def sockets_of(worker: psutil.Process, gateway: Gateway) -> set[int]:
     return {each.raddr.port for each in worker.net_connections("tcp") if each.laddr.port == gateway.port and each.raddr}
 
 
+async def come_back(connect: Connect, gateway: Gateway, user: str, query: str = "") -> Client:
+    """A socket that was let in: a worker that has only just started says 1013, come back."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            client = await connect(user, to=gateway, query=query)
+            if client.open_still:
+                return client
+            assert (await client.closed()).code == 1013
+
+
 async def spread(connect: Connect, parent: Child, gateway: Gateway, user: str) -> list[Client]:
     """Sockets of `user` at every one of the workers: the kernel decides which gets the next one."""
     clients: list[Client] = []
     while len(clients) < 2 * WORKERS or not all(sockets_of(worker, gateway) for worker in workers_of(parent)):
         assert len(clients) < 30, "the kernel gives all connections to one worker"
-        clients.append(await connect(user, to=gateway))
+        clients.append(await come_back(connect, gateway, user))
     return clients
 
 
@@ -51,7 +61,7 @@ async def test_an_event_reaches_the_sockets_of_its_user_at_every_worker_and_nobo
     """To a client they are one gateway, and so they are to whoever reads the metrics."""
     parent, gateway = started
     of_alice = await spread(connect, parent, gateway, "alice")
-    of_bob = await connect("bob", to=gateway)
+    of_bob = await come_back(connect, gateway, "bob")
     [stored] = await own_events.store("alice")
     [of_bobs] = await own_events.store("bob")
     for client in of_alice:
@@ -82,16 +92,6 @@ async def test_a_worker_that_dies_costs_its_own_sockets_and_is_replaced(
     for client in [*back, *(client for client in clients if client not in cut)]:
         assert await client.take(2) == [before.frame, after.frame]
     assert await until_counted(gateway, len(back) + len(clients) - len(cut))
-
-
-async def come_back(connect: Connect, gateway: Gateway, user: str, query: str) -> Client:
-    """A socket that was let in: a worker that has only just started says 1013, come back."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            client = await connect(user, to=gateway, query=query)
-            if client.open_still:
-                return client
-            assert (await client.closed()).code == 1013
 
 
 async def until_counted(gateway: Gateway, sockets: int) -> bool:

@@ -70,10 +70,13 @@ class People:
         return f"{name}-{secrets.token_hex(4)}"
 
     async def partners(self) -> tuple[str, str]:
-        """Alice and Bob, who are partners."""
+        """Alice and Bob, who are partners and have been told."""
         alice, bob = self.someone("alice"), self.someone("bob")
         invite = await self._system.post(f"{self._system.connection}/partnership/invites", alice)
-        await self._system.post(f"{self._system.connection}/partnership/accept", bob, {"code": invite["code"]})
+        async with self._system.device(alice) as hers, self._system.device(bob) as his:
+            await self._system.post(f"{self._system.connection}/partnership/accept", bob, {"code": invite["code"]})
+            for device in (hers, his):
+                await device.event("connection_partnership:created")
         return alice, bob
 
 

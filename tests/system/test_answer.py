@@ -67,14 +67,16 @@ async def test_the_partners_may_answer_at_the_same_moment(system: System, people
 async def test_after_the_end_of_a_partnership_an_answer_is_refused_and_nobody_hears_of_it(
     system: System, people: People
 ) -> None:
-    """The twin of the first test: no event without an answer."""
+    """The twin of the first test: no event of an answer without one."""
     alice, bob = await people.partners()
     today = await system.get(f"{system.connection}/daily-connections/today", alice)
     async with system.device(alice) as hers, system.device(bob) as his:
         (await system.ask("DELETE", f"{system.connection}/partnership", bob)).raise_for_status()
         url = f"{system.connection}/daily-connections/{today['id']}/answers"
         assert (await system.ask("POST", url, alice, body={"text": "Too late."})).status_code == 409
-        assert await system.heard(hers, his) == [[], []]
+        for device in (hers, his):
+            await device.event("connection_partnership:ended")
+        assert [names(heard) for heard in await system.heard(hers, his)] == [["connection_partnership:ended"]] * 2
 
 
 async def test_a_second_answer_is_refused_and_nobody_hears_of_it(system: System, people: People) -> None:

@@ -11,6 +11,7 @@ from cloudevents.core.bindings.http import HTTPMessage, from_binary_event
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from contracts.events import EVENT_TYPES
 from tests.conftest import settled
 from tests.system.conftest import People
 from tests.system.device import PATIENCE
@@ -44,13 +45,17 @@ async def test_a_plain_subscriber_reads_every_message_as_a_valid_cloudevent(
     system: System, people: People, subscription: Subscription
 ) -> None:
     """Every kind of event that there is, and each with the subject, source and user that belong together."""
-    alice, bob = await people.partners()
+    alice, bob = people.someone("alice"), people.someone("bob")
     async with system.device(bob) as device:
+        invite = await system.post(f"{system.connection}/partnership/invites", alice)
+        await system.post(f"{system.connection}/partnership/accept", bob, {"code": invite["code"]})
         await system.answer(alice)
         item = (await device.event("inbox:created"))["data"]["id"]
         await system.post(f"{system.inbox}/items/{item}/read", bob)
         (await system.ask("DELETE", f"{system.inbox}/items/{item}", bob)).raise_for_status()
         await device.event("inbox:deleted")
+        (await system.ask("DELETE", f"{system.connection}/partnership", bob)).raise_for_status()
+        await device.event("connection_partnership:ended")
         await system.item(bob, LAST)
         messages = await messages_until(subscription, LAST)
         [heard] = await system.heard(device)
@@ -67,19 +72,13 @@ async def test_a_plain_subscriber_reads_every_message_as_a_valid_cloudevent(
             frame = frames[event.get_id()]
             assert (event.get_type(), event.get_data()) == (frame["event"], frame["data"])
             seen.add(event.get_type())
-    assert seen == {
-        "connection_answer:created",
-        "inbox:created",
-        "inbox:updated",
-        "inbox:unread",
-        "inbox:deleted",
-    }
+    assert seen == EVENT_TYPES.keys()
 
 
 async def test_every_message_is_published_once_and_under_an_id_of_its_own(
     system: System, people: People, subscription: Subscription
 ) -> None:
-    """An answer is two messages, one for each partner, and the item's two are for one of them."""
+    """A partnership and an answer are two messages, one for each partner; the item's two are for one of them."""
     alice, bob = await people.partners()
     async with system.device(bob) as device:
         await system.answer(alice)
@@ -91,7 +90,9 @@ async def test_every_message_is_published_once_and_under_an_id_of_its_own(
     subjects = [(message.subject, read(message).get_type()) for message in ours[:-1]]
     assert sorted(subjects) == [
         (f"events.{alice}.connection", "connection_answer:created"),
+        (f"events.{alice}.connection", "connection_partnership:created"),
         (f"events.{bob}.connection", "connection_answer:created"),
+        (f"events.{bob}.connection", "connection_partnership:created"),
         (f"events.{bob}.inbox", "inbox:created"),
         (f"events.{bob}.inbox", "inbox:unread"),
     ]

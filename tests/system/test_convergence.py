@@ -75,13 +75,13 @@ class Stage:
         invite = await self.system.post(f"{self.system.connection}/partnership/invites", self.alice)
         await self.system.post(f"{self.system.connection}/partnership/accept", self.bob, {"code": invite["code"]})
         self.partnered, self.unanswered = True, [self.alice, self.bob]
-        return [], []
+        return ["connection_partnership:created"], ["connection_partnership:created"]
 
     async def end(self) -> Heard:
         url = f"{self.system.connection}/partnership"
         (await self.system.ask("DELETE", url, self.chance.choice([self.alice, self.bob]))).raise_for_status()
         self.partnered, self.unanswered = False, []
-        return [], []
+        return ["connection_partnership:ended"], ["connection_partnership:ended"]
 
     async def answer(self) -> Heard:
         author = self.unanswered.pop(self.chance.randrange(len(self.unanswered)))
@@ -97,10 +97,8 @@ class Stage:
         told = [sorted(names(frames)) for frames in await self.system.heard(*devices)]
         assert told == [sorted(each) for each in (*heard, [])], route
         for page in self.pages:
-            page.apply()
+            await page.apply(self.system)
             truth = await State.fetched(self.system, page.device.user)
-            if route in UNTOLD:
-                page.state.suggestions = truth.suggestions
             assert page.state == truth, f"{page.device.user} after {route}"
 
 
@@ -119,9 +117,6 @@ ROUTES: dict[Route, Callable[[Stage], Awaitable[Heard]]] = {
     ("delete", "/v1/partnership"): Stage.end,
     ("post", "/v1/daily-connections/{connection_id}/answers"): Stage.answer,
 }
-
-UNTOLD = {("post", "/v1/partnership/accept"), ("delete", "/v1/partnership")}
-"""What gives or takes a question of the day, of which there is no event: a page fetches its suggestions anew."""
 
 CAN: dict[Callable[[Stage], Awaitable[Heard]], Callable[[Stage], bool]] = {
     Stage.read: lambda stage: bool(stage.items),
@@ -156,7 +151,7 @@ async def test_every_route_that_changes_anything_is_tried(system: System) -> Non
 
 
 async def test_after_every_action_a_client_believes_what_it_would_fetch(stage: Stage) -> None:
-    """Items, read flags, the unread count, answers and suggestions: of both partners, and of a stranger."""
+    """Items, read flags, the unread count, partner, answers and suggestions: of both partners, and of a stranger."""
     done: Counter[Route] = Counter()
     for _ in range(STEPS):
         possible = [route for route, action in ROUTES.items() if action not in CAN or CAN[action](stage)]

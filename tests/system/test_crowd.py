@@ -6,8 +6,9 @@ import uuid
 
 import asyncpg
 
+from devstack.waiting import until
 from tests.system.conftest import People
-from tests.system.device import Device, Frame
+from tests.system.device import PATIENCE, Device, Frame
 from tests.system.system import System
 
 PAIRS = 200
@@ -35,6 +36,11 @@ async def partnerships(system: System, pairs: dict[uuid.UUID, Pair]) -> None:
         list(partnerships),
         list(partnerships.values()),
     )
+
+    async def told() -> bool:
+        return not await database.fetchval("SELECT EXISTS (SELECT FROM changes WHERE seq IS NULL)")
+
+    assert await until(told, within=PATIENCE), "that they are partners"
     await database.close()
 
 
