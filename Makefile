@@ -1,13 +1,16 @@
 # The commands of this repository; `make` alone lists them. Variables: INBOX_PORT, CONNECTION_PORT, PUSH_PORT,
 # NATS_PORT and DATA_DIR for `run`, `psql` and `latency`, DB for `psql`, SEED for `faults` and `test`, ARGS for `test`,
-# `latency`, `load` and `faults`.
+# `latency`, `load`, `faults` and `bench`.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run psql test check latency load faults schemas lock
+.PHONY: help run psql test check latency load faults bench schemas browser lock
 
 PYTHON := .venv/bin/python
 INSTALLED := .venv/.installed
+BENCH_INSTALLED := .venv-bench/.installed
+NODE_MODULES := web/node_modules/.installed
+TSC = PATH="$(CURDIR)/.venv/bin:$$PATH" web/node_modules/.bin/tsc
 DB ?= inbox
 ARGS ?=
 
@@ -37,25 +40,37 @@ psql: $(INSTALLED)  ## psql on the running system: DB=inbox or DB=connection, SQ
 	@exec $(PYTHON) -m devstack psql $(DB)
 
 # Two files at a time: half of the time a test waits for something, and each of the two has servers of its own.
-test: $(INSTALLED)  ## run every test against the real servers, and print the branch coverage
+test: $(INSTALLED) $(NODE_MODULES) browser  ## run every test against the real servers and a real browser
 	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term $(ARGS)
 
-check: $(INSTALLED)  ## lint, format and types
+check: $(INSTALLED) $(NODE_MODULES)  ## lint, format and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+	@$(TSC) --project web
 
 latency: $(INSTALLED)  ## measure on the running system how long an answer takes to reach the partner
 	@exec $(PYTHON) -m bench.latency $(ARGS)
 
-load: $(INSTALLED)  ## measure the gateway alone: ARGS=resume, ARGS=silent or ARGS=sweep
+load: $(INSTALLED)  ## measure the gateway alone: ARGS=resume, silent, sweep or reads
 	@exec $(PYTHON) -m bench.gateway $(ARGS)
 
 faults: $(INSTALLED)  ## break a whole system of its own in every way that we know, under load; SEED=random for new moments
 	@exec $(PYTHON) -m bench.faults $(ARGS)
 
+bench: $(INSTALLED) $(BENCH_INSTALLED)  ## measure pushing against the peers: some 20 minutes, or a part of it: ARGS="--rounds 1 --sockets 1000"
+	@exec $(PYTHON) -m bench.push $(ARGS)
+
 schemas: $(INSTALLED)  ## write contracts/schemas anew from the models
 	@exec $(PYTHON) -m contracts
+
+# Debian's package where we may install it, otherwise the browser that Playwright brings.
+browser: $(INSTALLED)  ## install a browser for the tests, unless there is one
+	@if command -v chromium > /dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    echo "Installing Debian's chromium for the tests ..." >&2; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes chromium > /dev/null; \
+	else .venv/bin/playwright install chromium; fi
 
 lock:  ## pin the dependencies anew: requirements/*.in to requirements/*.txt
 	@set -e; $(find_python); \
@@ -64,7 +79,8 @@ lock:  ## pin the dependencies anew: requirements/*.in to requirements/*.txt
 	$$python -m venv "$$tools"; \
 	"$$tools"/bin/python -m pip install --quiet --disable-pip-version-check pip-tools; \
 	$(compile) --output-file requirements/runtime.txt requirements/runtime.in; \
-	$(compile) --output-file requirements/dev.txt requirements/dev.in
+	$(compile) --output-file requirements/dev.txt requirements/dev.in; \
+	$(compile) --output-file requirements/bench.txt requirements/bench.in
 
 # The stamp is written last: an installation that was interrupted is done again. A .venv that works is kept.
 $(INSTALLED): requirements/dev.txt
@@ -74,3 +90,16 @@ $(INSTALLED): requirements/dev.txt
 	    || $$python -m venv --clear .venv; \
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
 	touch $@
+
+# What Tandem is measured against; the real thing must not depend on it, so it has an environment of its own.
+$(BENCH_INSTALLED): requirements/bench.txt
+	@set -e; $(find_python); \
+	echo "Installing the peers to measure against into .venv-bench ..." >&2; \
+	$$python -m venv --clear .venv-bench; \
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt; \
+	touch $@
+
+# What only the checks and tests of web/ need; node and npm come from a wheel.
+$(NODE_MODULES): web/package-lock.json $(INSTALLED)
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null
+	@touch $@
