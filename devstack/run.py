@@ -8,14 +8,16 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
+from devstack.control import Control
 from devstack.data_dir import DataDir
 from devstack.errors import ChildEnded, StackError
+from devstack.keeper import Keeper
 from devstack.nats import Nats
 from devstack.output import Printer, on_terminal
 from devstack.ports import claim
 from devstack.postgres import Postgres
 from devstack.processes import Child
-from devstack.services import Service, environment, tandem, welcome
+from devstack.services import GATEWAY, Service, environment, tandem, welcome
 from devstack.settings import Settings, read
 
 Probe = Callable[[], Awaitable[bool]]
@@ -44,6 +46,8 @@ class Stack:
         self._environment = dict(environment(settings, self._postgres, self._nats, place.secret()))
         if on_terminal():
             self._environment["LOG_FORMAT"] = os.environ.get("LOG_FORMAT", "console")  # a service sees only a pipe
+        self._control = Control(self._environment["ALLOWED_ORIGINS"].split(","))
+        self._environment["CONTROL_URL"] = self._control.url  # the demo page tells it to the browser
         self._of_services: list[Child] = []  # the services and their migrations, as far as they were started
 
     async def run(self) -> None:
@@ -64,8 +68,7 @@ class Stack:
                         migrations.create_task(self._migrate(service), name=f"migrate {service.name}")
                 async with asyncio.TaskGroup() as starts:
                     for service in self._services:
-                        child = self._child(service.name, service.command, service.ready)
-                        starts.create_task(_start(child, keepers), name=f"start {service.name}")
+                        starts.create_task(self._start(service, keepers), name=f"start {service.name}")
                 await self._printer.settle()
                 self._printer.plain(welcome(self._settings))
         except* StackError as errors:
@@ -74,6 +77,12 @@ class Stack:
             await self._stop()
         if failure is not None:
             raise failure
+
+    async def _start(self, service: Service, keepers: asyncio.TaskGroup) -> None:
+        child = self._child(service.name, service.command, service.ready)
+        keeper = await _start(child, keepers)
+        if service.name == GATEWAY:
+            keepers.create_task(self._control.run(keeper), name="control")
 
     async def _migrate(self, service: Service) -> None:
         if service.migrate is not None:
@@ -88,18 +97,17 @@ class Stack:
         return child
 
     async def _stop(self) -> None:
+        self._control.close()
         await asyncio.gather(*(child.stop(grace=SERVICES_GRACE) for child in self._of_services))
         await self._nats.stop(grace=NATS_GRACE)
         await self._postgres.stop(grace=POSTGRES_GRACE)
 
 
-async def _start(child: Child, keepers: asyncio.TaskGroup) -> None:
+async def _start(child: Child, keepers: asyncio.TaskGroup) -> Keeper:
     await child.start()
-    keepers.create_task(_keep(child), name=f"keep {child.name}")
-
-
-async def _keep(child: Child) -> None:
-    raise ChildEnded(child.name, await child.wait())
+    keeper = Keeper(child)
+    keepers.create_task(keeper.run(), name=f"keep {child.name}")
+    return keeper
 
 
 def _first(errors: BaseExceptionGroup[StackError]) -> StackError:

@@ -12,6 +12,9 @@ from devstack.ports import HOST
 from devstack.postgres import Postgres
 from devstack.settings import DATA_DIR, Settings
 
+GATEWAY: Final = "push"
+"""The service that the page may take down."""
+
 PROBE_TIMEOUT: Final = 1.0  # seconds
 
 
@@ -49,7 +52,7 @@ def tandem(settings: Settings) -> list[Service]:
     return [
         service("connection", "connection_service", "CONNECTION_PORT", database=True),
         service("inbox", "inbox_service", "INBOX_PORT", database=True),
-        service("push", "push_gateway", "PUSH_PORT", database=False),
+        service(GATEWAY, "push_gateway", "PUSH_PORT", database=False),
     ]
 
 

@@ -38,7 +38,9 @@ def create_http(edge: Edge, settings: Settings, auth: AuthSettings, bus: Bus, re
     )
     app.include_router(router)
     if auth.dev:
-        app.include_router(demo_page(connection_url=settings.connection_url, push_url=settings.push_url))
+        app.include_router(
+            demo_page(connection=settings.connection_url, push=settings.push_url, control=settings.control_url)
+        )
     edge.attach(app)
     return app
 

@@ -1,4 +1,7 @@
-"""Owns serving the demo page, in development. The page may load nothing and talk to nobody but the three services."""
+"""Owns serving the demo page, in development. The page may load nothing from elsewhere, and talk to our services alone.
+
+What it is made of lies in `web/`: the library, and in `web/demo/` what is the page's own.
+"""
 
 import html
 import json
@@ -17,15 +20,20 @@ ASK_AGAIN = {"Cache-Control": "no-cache"}
 """A browser guesses how long a file without this stays fresh, and would show a developer yesterday's code."""
 
 
-def demo_page(*, connection_url: str, push_url: str) -> APIRouter:
-    """`GET /`: the page, told where the other two services are; what it loads is below `/web/`."""
+def demo_page(*, connection: str, push: str, control: str) -> APIRouter:
+    """`GET /`: the page, told the URLs of the other services; what it loads is below `/web/`.
+
+    Args:
+        control: where it may have the gateway restarted; empty: nowhere.
+    """
     router = APIRouter(include_in_schema=False)
-    places = html.escape(json.dumps({"connection": connection_url, "push": push_url}))  # it stands in an attribute
-    headers = {**ASK_AGAIN, "Content-Security-Policy": _policy(connection_url, push_url)}
+    places = json.dumps({"connection": connection, "push": push, "control": control})
+    headers = {**ASK_AGAIN, "Content-Security-Policy": _policy(connection, push, control)}
 
     @router.get("/")
     async def page() -> HTMLResponse:
-        return HTMLResponse((WEB / "index.html").read_text("utf-8").replace("__PLACES__", places), headers=headers)
+        text = (WEB / "index.html").read_text("utf-8")
+        return HTMLResponse(text.replace("__PLACES__", html.escape(places)), headers=headers)  # it is an attribute
 
     router.mount("/web", _Files(directory=WEB), name="web")
     return router
@@ -39,7 +47,7 @@ def _policy(*services: str) -> str:
             "script-src 'self'",
             "style-src 'self'",
             "img-src 'self'",
-            "connect-src 'self' " + " ".join(_origin(url) for url in services),
+            "connect-src 'self' " + " ".join(_origin(url) for url in services if url),
             "base-uri 'none'",
             "form-action 'none'",
             "frame-ancestors 'none'",

@@ -1,6 +1,7 @@
 """The demo page: served in development alone, and so that nothing in it can be made to run or to call anywhere else."""
 
 import json
+import posixpath
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from inbox_service.settings import Settings
 
 CONNECTION = "http://127.0.0.1:8002"
 PUSH = "ws://127.0.0.1:8003/v1/push"
+CONTROL = "http://127.0.0.1:34567"
 NOWHERE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 
 Element = tuple[str, dict[str, str | None]]
@@ -29,11 +31,11 @@ Element = tuple[str, dict[str, str | None]]
 
 @asynccontextmanager
 async def browser(
-    *, dev: bool = True, connection: str = CONNECTION, push: str = PUSH
+    *, dev: bool = True, connection: str = CONNECTION, push: str = PUSH, control: str = ""
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the service, whose database and bus nobody needs here."""
     auth = AuthSettings(secret="a secret for tests, of 32 characters and more", dev=dev)
-    settings = Settings(INBOX_DATABASE_URL=NOWHERE, connection_url=connection, push_url=push)
+    settings = Settings(INBOX_DATABASE_URL=NOWHERE, connection_url=connection, push_url=push, control_url=control)
     database = Database(NOWHERE, application_name="test")
     edge = Edge(database, Authenticator.of(auth), identify=user_id)
     app = create_http(edge, settings, auth, Bus(("nats://127.0.0.1:1",), name="never connected"), "0001")
@@ -72,7 +74,7 @@ async def test_the_page_is_told_where_the_other_services_are() -> None:
         response = await client.get("/")
     assert response.status_code == 200
     assert response.headers["content-type"] == "text/html; charset=utf-8"
-    assert places_in(elements_of(response.text)) == {"connection": CONNECTION, "push": PUSH}
+    assert places_in(elements_of(response.text)) == {"connection": CONNECTION, "push": PUSH, "control": ""}
 
 
 @pytest.mark.parametrize("path", ["/", "/web/index.html", "/web/demo/page.js"])
@@ -93,6 +95,14 @@ async def test_the_page_may_load_our_files_and_call_our_services_and_nothing_els
     assert policy.pop("default-src") == ["'none'"]
     assert {source for sources in policy.values() for source in sources} == {"'self'", "'none'"}
     assert policy["script-src"] == ["'self'"]
+
+
+async def test_the_page_may_have_the_gateway_restarted_where_it_is_told_how() -> None:
+    """By the runner of `make run`, whose port is another one each time."""
+    async with browser(control=CONTROL) as client:
+        response = await client.get("/")
+    assert places_in(elements_of(response.text))["control"] == CONTROL
+    assert policy_of(response)["connect-src"] == ["'self'", CONNECTION, "ws://127.0.0.1:8003", CONTROL]
 
 
 async def test_the_page_holds_no_code_of_its_own() -> None:
@@ -119,9 +129,9 @@ async def test_an_address_cannot_break_out_of_its_place_in_the_page(evil: str) -
     """Whatever it is, the page has the elements that it always has, and reads the address as it was given."""
     async with browser() as client:
         harmless = elements_of((await client.get("/")).text)
-    async with browser(connection=evil, push=evil) as client:
+    async with browser(connection=evil, push=evil, control=evil) as client:
         elements = elements_of((await client.get("/")).text)
-    assert places_in(elements) == {"connection": evil, "push": evil}
+    assert places_in(elements) == {"connection": evil, "push": evil, "control": evil}
     assert [(tag, attributes.keys()) for tag, attributes in elements] == [
         (tag, attributes.keys()) for tag, attributes in harmless
     ]
@@ -156,11 +166,10 @@ async def test_every_file_that_the_page_needs_is_served() -> None:
             assert response.status_code == 200, path
             assert response.headers["content-type"].startswith(types[PurePosixPath(path).suffix])
             assert response.headers["cache-control"] == "no-cache"
-            imports = re.findall(r'^import .* from "\./(.*)";$', response.text, re.MULTILINE)
-            wanted += [
-                str(PurePosixPath(path).with_name(name)) for name in imports if f"/web/demo/{name}" not in wanted
-            ]
-    assert {PurePosixPath(path).name for path in wanted} > {"page.js", "socket.js", "style.css", "icon.svg"}
+            imports = re.findall(r'(?:from|import) "(\.[^"]+)";$', response.text, re.MULTILINE)
+            named = [posixpath.normpath(PurePosixPath(path).parent / name) for name in imports]
+            wanted += [name for name in dict.fromkeys(named) if name not in wanted]
+    assert {PurePosixPath(path).name for path in wanted} > {"page.js", "wire.js", "realtime.js", "row.js", "icon.svg"}
 
 
 @pytest.mark.parametrize("path", ["/web/%2e%2e/pyproject.toml", "/web//etc/hostname", "/web/demo/", "/web/nothing.js"])

@@ -1,71 +1,119 @@
 /**
- * Owns the demo page: who one is, the connection, and the frames as they arrive.
+ * Owns the demo page: puts its parts together for whoever sits here.
  *
- * State is fetched after a `hello` that did not resume; from then on frames alone change it. A button only sends a
- * request: this window learns what came of it as every other window does. A frame may come twice, so each says what
- * is, and none is counted.
+ * The inbox and the connection are the library's. What is the page's own is in this folder: the question, the panel of
+ * frames, and the buttons that make trouble and then judge by what the server says.
  */
 
-import { places, tokenOf } from "./api.js";
-import { inboxOf } from "./inbox.js";
-import { questionOfTheDay } from "./question.js";
-import { PushSocket } from "./socket.js";
+import { createApi } from "../api.js";
+import { createInbox } from "../inbox.js";
+import { createRealtime } from "../realtime.js";
+import "../tandem-inbox.js";
+import { byId } from "./dom.js";
+import { createFrames } from "./frames.js";
+import { places, tokenOf, whoIsHere } from "./people.js";
+import { createQuestion } from "./question.js";
+import { createTrouble, flood } from "./trouble.js";
+import { createWire } from "./wire.js";
+import { createWitness } from "./witness.js";
+import { language, speak, translate } from "./words.js";
 
-const USERS = ["alice", "bob"];
-const FRAMES_MAX = 200;
+const THEME = "tandem-demo theme"; // in localStorage
 
-const byId = (id) => document.getElementById(id);
+/** In seconds; the address may say otherwise, `?sleep=3`, so that tests need not wait. */
+const DURATIONS = {
+  sleep: 60,
+  restart: 5, // that the gateway is down
+  undo: 6, // in which a deletion can be undone
+  patience: 30, // for the page to be whole; the longest pause of the library
+};
 
-function start(me) {
-  const other = USERS.find((user) => user !== me);
-  byId("me").textContent = me;
-  byId("other").href = `?as=${other}`;
-  byId("other-name").textContent = other;
+/** @param {{me: string, partner: string}} people */
+function start({ me, partner }) {
+  const durations = durationsAsked();
+  const getToken = (/** @type {{fresh: boolean}} */ wish) => tokenOf(me, wish);
+  const wire = createWire(me, flood);
+  const realtime = createRealtime({ url: places.push, getToken, WebSocket: wire.WebSocket });
+  const api = createApi({ connectionUrl: places.connection, getToken });
+  const inbox = createInbox({ api, realtime, undoFor: durations.undo * 1000 });
+  const question = createQuestion(realtime, { me, partner });
+  const frames = createFrames(realtime, wire);
+  const witness = createWitness(realtime, inbox, me);
+  createTrouble(wire, witness, me, durations);
 
-  const parts = [
-    questionOfTheDay(byId("today"), me, USERS),
-    inboxOf(byId("inbox"), me, {
-      onNews: (title) => (byId("news").textContent = `New in your inbox: ${title}`),
-      onUnread: (count) => (document.title = `${count ? `(${count}) ` : ""}${me} · Tandem`),
-    }),
-  ];
-  const socket = new PushSocket({
-    url: places.push,
-    getToken: (wish) => tokenOf(me, wish),
-    onStatus: showStatus,
-    onFrame(frame, text) {
-      showFrame(text);
-      const lost = frame.event === "resync" || (frame.event === "hello" && !frame.data.resumed);
-      parts.forEach((part) => (lost ? part.refresh() : part.receive(frame)));
-    },
+  const element = /** @type {import("../tandem-inbox.js").TandemInbox} */ (document.querySelector("tandem-inbox"));
+  element.lang = language();
+  element.inbox = inbox;
+  element.addEventListener("tandem-open", (event) => {
+    const entry = /** @type {CustomEvent<import("../inbox.js").Entry>} */ (event).detail;
+    if (entry.type === "suggestion") {
+      question.open(entry.suggestion);
+    }
   });
-  socket.run();
+  inbox.subscribe(() => (document.title = `${inbox.state.unread ? `(${inbox.state.unread}) ` : ""}${me} · Tandem`));
+
+  introduce(me, partner, durations);
+  byId("language").addEventListener("change", () => {
+    element.lang = language();
+    question.show();
+    frames.label();
+  });
+  frames.label();
+
+  byId("sign-out").addEventListener("click", () => realtime.signOut());
+  realtime.on("status", ({ status }) => status === "closed" && location.assign("/")); // in all tabs
 }
 
-function showStatus(status, why) {
-  const word = status === "live" || (status === "reconnecting" && navigator.onLine) ? status : "offline";
-  if (byId("status").textContent !== word) {
-    byId("status").textContent = word; // is read out
+/**
+ * Write who is who, and what the buttons do.
+ *
+ * @param {string} me
+ * @param {string} partner
+ * @param {typeof DURATIONS} durations
+ */
+function introduce(me, partner, durations) {
+  byId("me").dataset.name = me;
+  byId("avatar").textContent = me[0].toUpperCase();
+  byId("other").dataset.name = partner;
+  const other = /** @type {HTMLAnchorElement} */ (byId("other-link"));
+  other.href = `?${new URLSearchParams({ as: partner, with: me })}`;
+  for (const [name, seconds] of Object.entries(durations)) {
+    document.querySelectorAll(`[data-trouble="${name}"] [data-say]`).forEach((words) => {
+      /** @type {HTMLElement} */ (words).dataset.seconds = String(seconds);
+    });
   }
-  byId("status").dataset.is = word;
-  byId("why").textContent = byId("why").title = why;
+  byId("restart").hidden = places.control === "";
 }
 
-function showFrame(text) {
-  const list = byId("frames");
-  const line = document.createElement("li");
-  line.dataset.at = new Date().toLocaleTimeString();
-  line.textContent = text;
-  list.prepend(line);
-  while (list.children.length > FRAMES_MAX) {
-    list.lastElementChild.remove();
-  }
+function durationsAsked() {
+  const address = new URLSearchParams(location.search);
+  const asked = Object.entries(DURATIONS).map(([name, usual]) => [name, Number(address.get(name) ?? usual)]);
+  return /** @type {typeof DURATIONS} */ (Object.fromEntries(asked));
 }
 
-const me = USERS.find((user) => user === new URLSearchParams(location.search).get("as"));
-if (me) {
-  start(me);
+/** What can be chosen whether one is signed in or not. */
+function offerChoices() {
+  const [languages, themes] = ["language", "theme"].map((id) => /** @type {HTMLSelectElement} */ (byId(id)));
+  const paint = () => {
+    document.documentElement.dataset.theme = themes.value;
+    document.querySelector("tandem-inbox")?.setAttribute("theme", themes.value);
+  };
+  languages.value = language();
+  languages.addEventListener("change", () => speak(languages.value));
+  themes.value = localStorage.getItem(THEME) ?? "";
+  themes.addEventListener("change", () => {
+    localStorage.setItem(THEME, themes.value);
+    paint();
+  });
+  paint();
 }
-for (const element of document.querySelectorAll(me ? ".signed-in" : ".signed-out")) {
-  element.hidden = false;
+
+const people = whoIsHere();
+offerChoices();
+if (people) {
+  start(people);
+}
+translate();
+for (const element of document.querySelectorAll(people ? ".signed-in" : ".signed-out")) {
+  /** @type {HTMLElement} */ (element).hidden = false;
 }
