@@ -99,7 +99,8 @@ $(BENCH_INSTALLED): requirements/bench.txt
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt; \
 	touch $@
 
-# What only the checks and tests of web/ need; node and npm come from a wheel.
+# What only the checks and tests of web/ need. Node and npm come from a wheel, and trust whom the system trusts.
 $(NODE_MODULES): web/package-lock.json $(INSTALLED)
-	@PATH="$(CURDIR)/.venv/bin:$$PATH" npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel=error > /dev/null
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" NODE_OPTIONS=--use-system-ca \
+	    npm ci --prefix web --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error > /dev/null
 	@touch $@
