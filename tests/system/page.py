@@ -86,7 +86,8 @@ class Page:
         """Do what the frames call for."""
         fresh = self.device.frames[self.applied :]
         for frame in fresh:
-            self.state.apply(frame, self.device.user)
+            if "id" in frame:  # a heartbeat says nothing of anybody's state
+                self.state.apply(frame, self.device.user)
         self.applied += len(fresh)
         if any(frame["event"].startswith("connection_partnership:") for frame in fresh):
             self.state.suggestions = await suggestions(system, self.device.user)

@@ -55,6 +55,11 @@ async def two_windows(browsers: Browsers, people: People) -> tuple[Window, Windo
     return leading, await Window.open(context, bob, alice, **SHORT)
 
 
+SEEN: dict[str, set[int | None]] = {"sleep": {None, NETWORK_LOST}, "slow": {4408, NETWORK_LOST}}
+"""What the page sees where that is not certain: a timer may try to connect in its sleep, and a tab that is frozen for
+longer than the gateway waits for its goodbye finds the socket cut. What the gateway said is counted there."""
+
+
 @pytest.mark.parametrize(
     ("trouble", "leads", "code"),
     [
@@ -77,7 +82,7 @@ async def test_nothing_is_missed_and_nothing_comes_twice(
     report = await (leading if leads else following).make(trouble)
     print(f"{trouble}: {report}")  # the time until whole, of which nothing is asserted
     assert (report["missed"], report["repeated"]) == (0, 0)
-    assert report.get("code") in ({code} if code else {None, NETWORK_LOST})  # a timer may have tried in its sleep
+    assert report.get("code") in SEEN.get(trouble, {code})
     assert 1 <= report["attempts"] <= 10
     assert await until(lambda: same(system, leading, following), within=10)
     assert (await leading.look())["titles"] == ["Three", "Two", "One"]
@@ -143,10 +148,10 @@ async def test_the_report_of_a_broken_library_says_what_is_wrong(browsers: Brows
     """One that forgets what was missed, and one that says it twice: a report that cannot be bad is worth nothing."""
     alice, bob = await people.partners()
     reports = []
-    for times in (0, 2):
+    for times, patience in ((0, 1), (2, 20)):
         context = await browsers.person()
         await broken(context, times)
-        window = await Window.open(context, bob, alice, patience=1)
+        window = await Window.open(context, bob, alice, patience=patience)
         reports.append(await window.make("cut"))
         await expect(window.trouble.locator(".report")).to_have_class("report bad")
     forgetful, twice = reports
