@@ -5,10 +5,11 @@ What it is made of lies in `web/`: the library, and in `web/demo/` what is the p
 
 import html
 import json
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
@@ -64,6 +65,8 @@ def _origin(url: str) -> str:
 
 class _Files(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
+        if path.startswith("node_modules"):  # what the files are checked with
+            raise HTTPException(HTTPStatus.NOT_FOUND)
         response = await super().get_response(path, scope)
         response.headers.update(ASK_AGAIN)
         return response

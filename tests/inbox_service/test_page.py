@@ -172,7 +172,17 @@ async def test_every_file_that_the_page_needs_is_served() -> None:
     assert {PurePosixPath(path).name for path in wanted} > {"page.js", "wire.js", "realtime.js", "row.js", "icon.svg"}
 
 
-@pytest.mark.parametrize("path", ["/web/%2e%2e/pyproject.toml", "/web//etc/hostname", "/web/demo/", "/web/nothing.js"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/web/%2e%2e/pyproject.toml",
+        "/web//etc/hostname",
+        "/web/demo/",
+        "/web/nothing.js",
+        "/web/node_modules/react/index.js",
+        "/web/demo/../node_modules/react/index.js",
+    ],
+)
 async def test_nothing_but_the_files_of_the_page_is_served(path: str) -> None:
     """Neither what lies beside them nor a list of them."""
     async with browser() as client:
