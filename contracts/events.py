@@ -48,9 +48,9 @@ EventIdText = Annotated[str, Field(pattern=EVENT_ID_PATTERN)]
 
 
 class Contract(BaseModel):
-    """A shape that is part of the public interface."""
+    """A shape that is part of the public interface. Its errors do not quote what somebody wrote: they are logged."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class Answer(Contract):

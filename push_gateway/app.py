@@ -11,6 +11,7 @@ from contracts import streams
 from push_gateway import workers
 from push_gateway.direct import DirectGet
 from push_gateway.hub import Hub
+from push_gateway.inspection import Inspection, name_of
 from push_gateway.overload import Overload
 from push_gateway.reader import Reader
 from push_gateway.replays import Replays
@@ -43,5 +44,7 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     ticker = Ticker(heartbeat=settings.heartbeat, heartbeat_for=hub.heartbeat_for)
     server = PushServer(listener, hub, ticker, Authenticator.of(auth), settings, ready=lambda: hub.ready)
     overload = Overload(server.sessions, settings.max_unsent)
-    services: list[Service] = [bus, reading_bus, direct, replays, hub, sweep, ticker, overload, server]
+    inspection = Inspection(bus, hub, server.sessions, name_of(listener))
+    hub.on_leave(inspection.remember)
+    services: list[Service] = [bus, reading_bus, direct, replays, hub, sweep, ticker, overload, inspection, server]
     await run_together(services, stop=stop, drain=server.drain)

@@ -144,6 +144,10 @@ class Feed:
         in the other that shows only later."""
         return min(self._position(source) for source in _SOURCES)
 
+    def positions(self) -> dict[str, int]:
+        """Up to where nothing is missing, for each source."""
+        return {source: self._position(source.encode()) for source in SOURCES}
+
     def _position(self, source: bytes) -> int:
         return max(self.start, self._positions.get(source, 0))
 

@@ -1,7 +1,7 @@
 """Owns who is connected: one live feed a user, shared by that user's sockets, and how a socket joins it."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 
@@ -41,7 +41,12 @@ class Hub:
         self._watch = watch
         self._heartbeat = heartbeat
         self._feeds: dict[UserId, LiveFeed] = {}
+        self._on_leave: list[Callable[[Session], None]] = []
         watch.on_new_history(self.restart)
+
+    def on_leave(self, call: Callable[[Session], None]) -> None:
+        """Have `call` called with each session that ends, when it has."""
+        self._on_leave.append(call)
 
     @property
     def ready(self) -> bool:
@@ -84,6 +89,8 @@ class Hub:
 
     async def leave(self, session: Session) -> None:
         """Forget a session that has entered. The last one of a user ends the feed."""
+        for call in self._on_leave:
+            call(session)
         feed = self._feeds[session.user]
         feed.leave(session)
         feed.sockets -= 1
@@ -108,6 +115,16 @@ class Hub:
         """Tells a session's client that it is connected, and where it stands."""
         feed = self._feeds[session.user]
         return frames.heartbeat(feed.position_of(session), whole=feed.whole_of(session))
+
+    @property
+    def epoch(self) -> str:
+        """The history that the stream had when it was last asked; empty before that."""
+        return self._watch.latest.epoch if self._watch.latest is not None else ""
+
+    @property
+    def repairing(self) -> int:
+        """How many feeds read from the stream what they lack."""
+        return sum(feed.feed.reading for feed in self._feeds.values())
 
     def users(self) -> list[UserId]:
         """Everybody who has a feed here."""
@@ -162,9 +179,8 @@ class Hub:
                 return
             if batch is not None and not batch.events:  # this replica does not have yet what its leader or the feed has
                 await asyncio.sleep(READ_AGAIN)
-        session.position = feed.feed.seq
         reason = "what you missed is no longer complete; fetch your state again"
-        session.write(frames.resync(session.position, reason, epoch=state.epoch))
+        session.begin_anew(frames.resync(feed.feed.seq, reason, epoch=state.epoch), feed.feed.seq)
         joined = feed.try_join(session)
         assert joined, "nothing was delivered since the position was read"
 
@@ -177,6 +193,7 @@ class Hub:
         assert self._watch.latest is not None, "the feed was placed by it"
         epoch = self._watch.latest.epoch
         hello = frames.hello(seq, user=session.user, epoch=epoch, resumed=resumed, heartbeat=self._heartbeat)
+        session.anew_at = None if resumed else seq
         session.greet(hello, seq)
 
 

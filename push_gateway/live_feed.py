@@ -64,8 +64,7 @@ class LiveFeed:
         self._joined_at = state.last
         resync = frames.resync(state.last, reason, epoch=state.epoch)
         for session in self._sessions:
-            session.position = state.last
-            session.write(resync)
+            session.begin_anew(resync, state.last)
 
     def follow(self, step: Step) -> None:
         """Do what the feed says."""
@@ -79,6 +78,7 @@ class LiveFeed:
         """Let a session that has everything up to its position take part, unless the feed is beyond that already."""
         if session.position < self.feed.tail:
             return False
+        session.feed = self.feed
         self._sessions.append(session)
         self._joined_at = max(self._joined_at, session.position)
         return True

@@ -171,7 +171,7 @@ class PushServer:
             raise Full("the gateway is full; come back")
         if self._hub.sockets_of(user) >= self._settings.max_sockets_per_user:
             raise TooMany("you have too many sockets open", retry_after=RETRY_AFTER)
-        return Session(connection, user, claims, self._check)
+        return Session(connection, user, claims, self._check, self._ticker.renew)
 
     async def _check(self, token: str) -> Claims:
         try:

@@ -1,6 +1,7 @@
 """Owns one client's session: what is written to it, never waiting for it, and the one operation that it may send."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from pydantic import ValidationError
@@ -9,10 +10,11 @@ from websockets.exceptions import ConnectionClosed
 from chassis.auth import Claims
 from chassis.failpoints import Point, reached
 from contracts.frames import AuthOperation
-from contracts.subjects import UserId
+from contracts.subjects import SOURCES, UserId
 from push_gateway import metrics
 from push_gateway.connection import PushConnection, text_frame
 from push_gateway.errors import BadFrame, NotAllowed, ReadsTooSlowly, Refusal
+from push_gateway.feed import Feed
 from push_gateway.messages import StoredEvent
 
 UNSENT_MAX = 1024 * 1024
@@ -31,17 +33,44 @@ class Session:
         expires_at: when its token ends, seconds since the Unix epoch.
         position: up to where the client had everything when it was last sent something of its own.
         greeted: whether it was sent `hello`, before which there is nothing.
+        opened_at: when it was let in, seconds since the Unix epoch.
+        anew_at: where it stood when it was last told to fetch its state anew; None if it never was.
+        feed: its user's feed, once it takes part in it.
     """
 
-    __slots__ = ("_check", "connection", "expires_at", "greeted", "position", "user")
+    __slots__ = (
+        "_check",
+        "_on_renewal",
+        "_reached",
+        "anew_at",
+        "connection",
+        "expires_at",
+        "feed",
+        "greeted",
+        "opened_at",
+        "position",
+        "user",
+    )
 
-    def __init__(self, connection: PushConnection, user: UserId, claims: Claims, check: Check) -> None:
+    def __init__(
+        self,
+        connection: PushConnection,
+        user: UserId,
+        claims: Claims,
+        check: Check,
+        on_renewal: Callable[["Session"], None],
+    ) -> None:
         self.connection = connection
         self.user = user
         self.expires_at = claims.expires_at
         self.position = 0
         self.greeted = False
+        self.opened_at = time.time()
+        self.anew_at: int | None = None
+        self.feed: Feed | None = None
+        self._reached: Mapping[str, int] | None = None
         self._check = check
+        self._on_renewal = on_renewal
 
     @property
     def reads_too_slowly(self) -> bool:
@@ -57,6 +86,22 @@ class Session:
         self.position = position
         self.greeted = True
         self.write(hello)
+
+    def begin_anew(self, resync: bytes, position: int) -> None:
+        """Have the client fetch its state: what is behind `position` follows."""
+        self.position = self.anew_at = position
+        self.write(resync)
+
+    def reached(self) -> Mapping[str, int]:
+        """Up to where it was sent all there is, by source; once it has ended, what that was then."""
+        if self._reached is not None:
+            return self._reached
+        positions = self.feed.positions() if self.feed is not None else dict.fromkeys(SOURCES, 0)
+        return {source: max(seq, self.position) for source, seq in positions.items()}
+
+    def settle(self) -> None:
+        """Nothing more is sent to it: what it has reached stays as it is."""
+        self._reached = self.reached()
 
     async def replay(self, events: Iterable[StoredEvent], *, had: Mapping[bytes, int]) -> None:
         """Send events at the pace of the client, but not those up to the position in `had` of their source.
@@ -91,6 +136,7 @@ class Session:
 
     def end(self, refusal: Refusal) -> None:
         """Close the socket for a reason."""
+        self.settle()
         self.connection.refuse(refusal)
 
     async def listen(self) -> None:
@@ -116,3 +162,4 @@ class Session:
         if claims.subject != self.user:
             raise NotAllowed("this token is somebody else's; open another socket")
         self.expires_at = claims.expires_at
+        self._on_renewal(self)

@@ -30,16 +30,21 @@ class Ticker:
 
     def add(self, session: Session) -> None:
         """Begin. The first heartbeat comes after a full round."""
-        slot, due = self._ticks % len(self._slots), self._second(session)
+        slot = self._ticks % len(self._slots)
         self._slots[slot].add(session)
-        self._due[due].add(session)
-        self._place[session] = slot, due
+        self._wait(session, slot, self._second(session))
 
     def remove(self, session: Session) -> None:
         """Stop."""
         slot, due = self._place.pop(session)
         self._slots[slot].discard(session)
         self._forget_due(session, due)
+
+    def renew(self, session: Session) -> None:
+        """It has another token, which may end sooner than the one before."""
+        slot, due = self._place[session]
+        self._forget_due(session, due)
+        self._wait(session, slot, self._second(session))
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -63,8 +68,11 @@ class Ticker:
         due = self._second(session)
         if due <= now:
             session.end(TokenRefused("the token has expired; come back with a new one"))
-        self._due[max(due, now + 1)].add(session)
-        self._place[session] = self._place[session][0], max(due, now + 1)
+        self._wait(session, self._place[session][0], max(due, now + 1))
+
+    def _wait(self, session: Session, slot: int, due: int) -> None:
+        self._due[due].add(session)
+        self._place[session] = slot, due
 
     def _forget_due(self, session: Session, due: int) -> None:
         self._due[due].discard(session)

@@ -223,6 +223,20 @@ def test_data_that_does_not_fit_is_named(name: str) -> None:
         Event("e-1", name, ALICE, NOON, b"[]").data()
 
 
+@every_event
+def test_what_is_wrong_with_data_is_said_without_quoting_them(name: str) -> None:
+    """It is logged, and kept with a dead letter."""
+    for body in (
+        b'["a secret"]',
+        b'{"answer": "a secret", "id": "a secret"}',
+        b'{"unread_count": "a secret"}',
+        b"a secret",
+    ):
+        with pytest.raises(InvalidEvent) as caught:
+            Event("e-1", name, ALICE, NOON, body).data()
+        assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-03-01T12:00:00"])
 def test_data_with_an_impossible_time_is_an_invalid_event(at: str, examples: Examples) -> None:
     body = json.dumps(examples["inbox:created"] | {"created_at": at}).encode()

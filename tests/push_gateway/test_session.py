@@ -37,6 +37,16 @@ async def test_a_token_is_renewed_on_the_open_socket(connect: Connect, events: E
     assert await renewed.take(1) == [stored.frame]
 
 
+async def test_a_socket_ends_with_the_last_token_also_if_the_one_before_lasts_longer(
+    connect: Connect, alice: str
+) -> None:
+    """What it was opened with does not count any more."""
+    shortened, lasting = await connect(alice), await connect(alice)
+    await shortened.socket.send(renewal(token_for(alice, **ALMOST_OVER)))
+    assert (await shortened.closed()).code == 4401
+    assert lasting.open_still
+
+
 async def test_the_token_of_another_user_ends_the_socket(connect: Connect, alice: str, bob: str) -> None:
     """4403: a socket never changes its user."""
     client = await connect(alice)

@@ -145,6 +145,21 @@ def test_a_token_that_was_renewed_lasts_as_long_as_the_new_one(ticker: Ticker, t
     assert renewed.ended_with is not None
 
 
+def test_a_token_that_ends_sooner_than_the_one_before_ends_when_it_says(ticker: Ticker, times: list[float]) -> None:
+    """The last token counts, not the longest one."""
+    renewed, not_renewed = Device(1_100), Device(1_100)
+    ticker.add(renewed)
+    ticker.add(not_renewed)
+    renewed.expires_at = 1_010
+    ticker.renew(renewed)
+    times.append(1_011.0)
+    ticker.tick()
+    assert (renewed.ended_with is not None, not_renewed.ended_with) == (True, None)
+    ticker.remove(renewed)
+    ticker.remove(not_renewed)
+    assert ticker._due == {}  # noqa: SLF001
+
+
 def test_a_token_that_is_over_already_ends_at_the_next_look(ticker: Ticker, times: list[float]) -> None:
     """Clocks may differ by the leeway with which it was accepted."""
     device = Device(998)
