@@ -1,0 +1,112 @@
+"""What the tests of the inspector share: a whole system of real processes, and the command run against it."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from bus_inspector.app import NAME
+from devstack.data_dir import DataDir
+from devstack.nats import Nats
+from devstack.postgres import Postgres
+from devstack.processes import running_together
+from devstack.services import environment, tandem
+from tests.system.conftest import ROOT, Parts, People, children, migrate, new_settings
+from tests.system.system import System
+
+PATIENCE = 60.0
+"""Seconds that a command may take; far more than it does."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:
+        """Its answer with `--json`."""
+        return json.loads(self.out)
+
+    @property
+    def records(self) -> list[Any]:
+        """Its answer, where it has a record a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    def said(self, *words: str) -> bool:
+        """Whether one of its lines has all these words."""
+        return any(all(word in line for word in words) for line in self.out.splitlines())
+
+
+class Inspect(Protocol):
+    """`await inspect("lag", "--json")` runs the command and gives what it printed; it must end with `code`."""
+
+    async def __call__(self, *arguments: str, code: int = ..., env: Mapping[str, str] | None = ...) -> Ended: ...
+
+
+def inspecting(told: Mapping[str, str]) -> Inspect:
+    """Runs the command with these variables in its environment, and not those of whoever runs the tests."""
+    inherited = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
+
+    async def inspect(*arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> Ended:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bus_inspector", *arguments),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**inherited, **told, **(env or {}), "PYTHONPATH": str(ROOT)},
+        )
+        async with asyncio.timeout(PATIENCE):
+            out, err = await process.communicate()
+        assert process.returncode == code, f"{NAME} {arguments}: {process.returncode}: {out.decode()}{err.decode()}"
+        return Ended(process.returncode, out.decode(), err.decode())
+
+    return inspect
+
+
+@pytest.fixture(scope="session")
+async def parts(server_dir: Path) -> AsyncIterator[Parts]:
+    """A whole system. A test that stops a part of it starts it again."""
+    settings = new_settings(server_dir / "inspected")
+    settings.data_dir.mkdir()
+    place, services = DataDir(settings.data_dir), tandem(settings)
+    postgres, nats = Postgres(place.postgres), Nats(place.nats, settings.ports["NATS_PORT"])
+    async with running_together([postgres, nats]):
+        await postgres.create_databases("connection", "inbox")
+        await migrate(services, settings, postgres, nats)
+        async with running_together(children(services, settings, postgres, nats)), System.at(settings) as whole:
+            yield Parts(whole, postgres, nats)
+
+
+@pytest.fixture
+def system(parts: Parts) -> System:
+    """How its users see it."""
+    return parts.system
+
+
+@pytest.fixture
+def people(system: System) -> People:
+    """New users of it."""
+    return People(system)
+
+
+@pytest.fixture(scope="session")
+def told(parts: Parts) -> Mapping[str, str]:
+    """The variables that its services have."""
+    secret = DataDir(parts.system.settings.data_dir).secret()
+    return environment(parts.system.settings, parts.postgres, parts.nats, secret)
+
+
+@pytest.fixture(scope="session")
+def inspect(told: Mapping[str, str]) -> Inspect:
+    """The command, set up to look at that system."""
+    return inspecting(told)
