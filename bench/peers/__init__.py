@@ -1,0 +1,1 @@
+"""Owns what Tandem is held against."""

@@ -1,0 +1,1 @@
+"""Owns the one app of the old design."""

@@ -1,0 +1,191 @@
+"""Owns saying what was measured: docs/PERFORMANCE.md with its tables, and the pictures beside it."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from bench.push import figures
+from bench.push.charts import charts
+from bench.push.figures import Cell, Figure
+from bench.push.rows import Results, Spread, What
+
+TANDEM: Final = "tandem"
+
+HOW: Final = """\
+One load generator in C ([`load.c`](../bench/push/native/load.c)) opens WebSockets, publishes events of 230 bytes and
+checks of every socket that it is sent exactly its user's events, once and in order. A contender's servers share one
+core with their broker; the load generator has the other one. CPU is what the kernel has counted for the servers'
+processes and all that descends from them, so a slow load generator flatters nobody; and nobody pays for waking it, as
+it sleeps by the clock. Each round starts each contender anew, one after the other, so that whatever the machine does
+meanwhile it does to all. A figure is the median of the rounds, with the lowest and the highest behind it. *As fast as
+they are taken* keeps as many frames on their way as there are sockets, at most 2,000 events: nobody is asked to join
+several frames for one socket. Latency counts from the moment when an event should have been published; it contains up
+to 0.05 ms of the load generator's sleep, and with Tandem and the floor the disk."""
+
+
+def write(results: Results, folder: Path) -> Path:
+    """Write PERFORMANCE.md into `folder`, and the pictures into its `images`; returns the former."""
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for name, chart in charts(results).items():
+        (images / f"{name}.svg").write_text(chart.svg())
+    page = folder / "PERFORMANCE.md"
+    page.write_text(text(results))
+    return page
+
+
+def text(results: Results) -> str:
+    """The page."""
+    parts = [*_head(results), *_cpu(results), *_sockets(results), *_latency(results), *_load(results)]
+    if results.job:
+        parts += ["## The whole job", results.job]
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
+
+
+def _head(results: Results) -> Iterator[str]:
+    rounds = max((row.round for row in results.rows), default=0)
+    yield "# Performance"
+    yield HOW
+    yield f"`{results.command}`, {rounds} round{'s' * (rounds != 1)}:"
+    yield "\n".join(f"- {name}: {value}" for name, value in results.machine.items())
+    rows = [[name, results.what[name], results.versions[name], _verdict(results, name)] for name in results.what]
+    rows += [[name, "absent", "", reason] for name, reason in results.absent.items()]
+    yield _table(["contender", "what it is", "versions", "verdict"], rows)
+
+
+def _cpu(results: Results) -> Iterator[str]:
+    slowest = min(figures.rates(results), default=0)
+    yield "## CPU a delivered event"
+    yield "Microseconds of the servers alone, as fast as events are taken."
+    yield _by_cell(results, "flat", figures.us, digits=1)
+    yield "![CPU a delivered event](images/push-cpu.svg)\n![with ten devices a user](images/push-cpu-10.svg)"
+    yield "Tandem's by theirs:"
+    yield _ratios(results)
+    yield "With the broker, which for Tandem and the floor stores every event:"
+    yield _by_cell(results, "flat", figures.us_with_broker, digits=1)
+    yield f"The servers alone at {slowest:,.0f} frames a second, where hardly two come together:"
+    yield _by_cell(results, "steady", figures.us, digits=1, rate=slowest)
+    yield "## Frames a second"
+    yield (
+        "As fast as they are taken, servers and broker on one core. Where a contender brings a publisher of its own, in"
+        " Python and on the load's core, that may be what is slow."
+    )
+    yield _by_cell(results, "flat", figures.a_second, digits=0)
+    yield "![frames a second](images/push-throughput.svg)"
+
+
+def _sockets(results: Results) -> Iterator[str]:
+    yield "## Memory of an idle socket"
+    yield "KiB (PSS) of the servers beyond what they had before the first socket."
+    yield _by_cell(results, "idle", figures.kib("servers"), digits=1)
+    yield "![memory of an idle socket](images/push-memory.svg)"
+    yield "KiB of the broker:"
+    yield _by_cell(results, "idle", figures.kib("brokers"), digits=1)
+    yield "KiB of the kernel, for both ends of a socket:"
+    yield _by_cell(results, "idle", figures.kib("kernel"), digits=1)
+    yield "## Accepting sockets"
+    yield "Sockets a second, 64 at a time, each until it is greeted."
+    yield _by_cell(results, "open", figures.a_second, digits=0)
+    yield "Microseconds of the servers' CPU for one:"
+    yield _by_cell(results, "open", figures.us, digits=0)
+    yield f"Closed instead of greeted, and opened once more: {figures.counted(_refused(results)) or 'none'}."
+    yield "## Coming back"
+    yield "Sockets a second that missed ten events each, until all of them have these."
+    yield _by_cell(results, "again", figures.a_second, digits=0)
+    yield "Microseconds of the servers' CPU for one:"
+    yield _by_cell(results, "again", figures.us, digits=0)
+
+
+def _latency(results: Results) -> Iterator[str]:
+    devices, sockets = figures.lowest(results)
+    yield "## Latency"
+    yield (
+        f"Milliseconds at so many frames a second, the median and the 99th percentile, with {sockets:,} sockets and"
+        f" {devices} a user. Who could not keep up has no figure."
+    )
+    rates = figures.rates(results)
+    rows = [[name, *(_percentiles(results, name, rate) for rate in rates)] for name in results.what]
+    yield _table(["contender", *(f"{rate:,.0f}/s" for rate in rates)], rows)
+    yield "![latency](images/push-latency.svg)"
+
+
+def _load(results: Results) -> Iterator[str]:
+    yield "## The load generator"
+    yield "Microseconds of its own CPU a frame, publishing included; it has a core for itself."
+    yield _by_cell(results, "flat", figures.us_of_load, digits=1)
+    used = max(
+        (row.cpu.deferred / row.seconds for row in results.rows if row.what == "flat" and row.seconds), default=0
+    )
+    yield (
+        f"What the kernel put off and did later on the servers' core, on nobody's account, was at most {used:.1%} of a"
+        " core in any run."
+    )
+
+
+def _verdict(results: Results, name: str) -> str:
+    """Whether it delivered everything, once and in order; and how far it got."""
+    wrong = figures.counted(figures.faults(results, name))
+    failures = [f"failed at {row.sockets:,} sockets: {row.failure}" for row in results.of(name, "failed")]
+    said = [f"**disqualified**: {wrong}"] if wrong else [] if failures else ["every frame, once and in order"]
+    return "; ".join([*said, *dict.fromkeys(failures)])
+
+
+def _by_cell(results: Results, what: What, of: Figure, *, digits: int, rate: float = 0) -> str:
+    """A table of the contenders by sockets and devices."""
+    cells = figures.cells(results)
+
+    def shown(name: str, cell: Cell) -> str:
+        if wrong := figures.counted(figures.faults(results, name, cell)):
+            return f"disqualified: {wrong}"
+        found = figures.spread(results, name, what, of, cell, rate)
+        return _figure(found, digits) if found is not None else "-"
+
+    rows = [
+        [name, *(shown(name, cell) for cell in cells)]
+        for name in results.what
+        if results.of(name, what) or results.of(name, "failed")
+    ]
+    return _table(["sockets / devices a user", *map(_cell_name, cells)], rows)
+
+
+def _ratios(results: Results) -> str:
+    """Tandem's CPU a delivered event by that of everybody else."""
+    cells, rows = figures.cells(results), []
+    for name in results.what:
+        ratios = [_ratio(results, name, cell) for cell in cells]
+        if name != TANDEM and any(ratios):
+            rows.append([name, *("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)])
+    return _table(["sockets / devices a user", *map(_cell_name, cells)], rows)
+
+
+def _ratio(results: Results, other: str, cell: Cell) -> float | None:
+    ours, theirs = (figures.spread(results, name, "flat", figures.us, cell) for name in (TANDEM, other))
+    return ours.median / theirs.median if ours is not None and theirs is not None and theirs.median else None
+
+
+def _percentiles(results: Results, name: str, rate: float) -> str:
+    found = [figures.latency(results, name, rate, which) for which in ("p50", "p99")]
+    return " / ".join("-" if each is None else _ms(each.median) for each in found) if any(found) else "-"
+
+
+def _refused(results: Results) -> dict[str, int]:
+    return {name: sum(row.refused for row in results.rows if row.contender == name) for name in results.what}
+
+
+def _cell_name(cell: Cell) -> str:
+    devices, sockets = cell
+    return f"{sockets:,} / {devices}"
+
+
+def _figure(spread: Spread, digits: int) -> str:
+    median, low, high = (f"{value:,.{digits}f}" for value in (spread.median, spread.low, spread.high))
+    return f"{median} ({low} to {high})" if spread.rounds > 1 else median
+
+
+def _ms(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
