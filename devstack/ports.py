@@ -18,6 +18,11 @@ that reconnects to a server that is down can be given the server's very port, an
 _handed_out: set[int] = set()
 
 
+def keep_to_share(number: int, of: int) -> None:
+    """Leave the ports of the others alone: `of` processes on this machine look for free ones, and this is `number`."""
+    _handed_out.update(port for port in FREE_PORTS if port % of != number)
+
+
 def free_port() -> int:
     """A port that nobody listens on, and that this process was not given before."""
     while True:

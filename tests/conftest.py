@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -17,11 +18,14 @@ import inbox_service.app
 from chassis import migrate
 from chassis.bus import Bus
 from devstack.nats import Nats
-from devstack.ports import free_port
+from devstack.ports import free_port, keep_to_share
 from devstack.postgres import Postgres
 from devstack.processes import running
 
 _numbers = itertools.count()
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a port that one test leaves free must not be taken by another's server
+    keep_to_share(int(os.environ["PYTEST_XDIST_WORKER"][2:]), of=int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
 @contextlib.asynccontextmanager

@@ -58,7 +58,7 @@ export class List {
     this.#list.addEventListener("click", (event) => this.#onClick(event));
     this.#list.addEventListener("keydown", (event) => this.#onKey(event));
     this.#pill.addEventListener("click", () => this.#onPill());
-    this.seen();
+    this.#showPill();
   }
 
   /** Keep the times right, from now on until `rest`. */
@@ -107,10 +107,11 @@ export class List {
     return row !== undefined;
   }
 
-  /** Somebody sees where the list begins. */
+  /** Somebody has seen where the list begins, as one is told a moment later: there may be news above it by now. */
   seen() {
-    this.#fresh.clear();
-    this.#showPill();
+    if (!this.#scroller.isScrolled) {
+      this.#forgetNews();
+    }
   }
 
   #removeOthers() {
@@ -241,7 +242,12 @@ export class List {
   #onPill() {
     focusOn(this.#list.firstElementChild, "open", { preventScroll: true });
     this.#scroller.glideToStart();
-    this.seen();
+    this.#forgetNews();
+  }
+
+  #forgetNews() {
+    this.#fresh.clear();
+    this.#showPill();
   }
 
   #showPill() {
