@@ -26,7 +26,7 @@ def configure(settings: LogSettings, *, service: str) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,
     )
     # Without the values of local variables, which hold secrets, and which both renderers may otherwise show.
     without_locals = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)

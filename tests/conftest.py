@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 from nats.aio.client import Client
 
 import connection_service.app
@@ -26,6 +27,13 @@ _numbers = itertools.count()
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a port that one test leaves free must not be taken by another's server
     keep_to_share(int(os.environ["PYTEST_XDIST_WORKER"][2:]), of=int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+
+
+@pytest.fixture(autouse=True)
+def unconfigured_logs() -> Iterator[None]:
+    """A command that a test runs in this process configures the logs; the next test finds them as they were."""
+    yield
+    structlog.reset_defaults()
 
 
 @contextlib.asynccontextmanager
