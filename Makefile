@@ -27,7 +27,9 @@ find_python = \
 	    echo "Tandem needs Python 3.11 or newer; here there is: $$(python3 --version 2>&1 || true)" >&2; exit 1; \
 	fi
 
-compile = "$$tools"/bin/pip-compile --quiet --generate-hashes --strip-extras --no-header \
+# Extras are kept, `coverage[toml]==...`: where the lock says only `coverage==...`, pip before 23.3 takes the newest
+# version for a package that asks for the extra, and refuses it for want of a hash.
+compile = "$$tools"/bin/pip-compile --quiet --generate-hashes --no-strip-extras --no-header \
 	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host
 
 help:  ## list the commands
