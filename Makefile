@@ -7,6 +7,7 @@
 .PHONY: help run psql test check latency load faults bench schemas browser lock
 
 PYTHON := .venv/bin/python
+STACK_INSTALLED := .venv/.installed-stack
 INSTALLED := .venv/.installed
 BENCH_INSTALLED := .venv-bench/.installed
 NODE_MODULES := web/node_modules/.installed
@@ -27,18 +28,26 @@ find_python = \
 	    echo "Tandem needs Python 3.11 or newer; here there is: $$(python3 --version 2>&1 || true)" >&2; exit 1; \
 	fi
 
+# Installs the one prerequisite into .venv, which it makes if there is none, and writes the stamp.
+install = set -e; $(find_python); \
+	echo "Installing the pinned dependencies into .venv (a minute, and only when they change) ..." >&2; \
+	$(PYTHON) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null \
+	    || $$python -m venv --clear .venv; \
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r $<; \
+	touch $@
+
 # Extras are kept, `coverage[toml]==...`: where the lock says only `coverage==...`, pip before 23.3 takes the newest
 # version for a package that asks for the extra, and refuses it for want of a hash.
-compile = "$$tools"/bin/pip-compile --quiet --generate-hashes --no-strip-extras --no-header \
+compile = "$$tools"/bin/pip-compile --quiet --generate-hashes --no-strip-extras --allow-unsafe --no-header \
 	--no-emit-find-links --no-emit-index-url --no-emit-trusted-host
 
 help:  ## list the commands
 	@sed -n -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-run: $(INSTALLED)  ## start PostgreSQL, NATS and the services; Ctrl-C stops them all
+run: $(STACK_INSTALLED)  ## start PostgreSQL, NATS and the services; Ctrl-C stops them all
 	@exec $(PYTHON) -m devstack run
 
-psql: $(INSTALLED)  ## psql on the running system: DB=inbox or DB=connection, SQL on standard input works
+psql: $(STACK_INSTALLED)  ## psql on the running system: DB=inbox or DB=connection, SQL on standard input works
 	@exec $(PYTHON) -m devstack psql $(DB)
 
 # Two files at a time: half of the time a test waits for something, and each of the two has servers of its own.
@@ -81,17 +90,17 @@ lock:  ## pin the dependencies anew: requirements/*.in to requirements/*.txt
 	$$python -m venv "$$tools"; \
 	"$$tools"/bin/python -m pip install --quiet --disable-pip-version-check pip-tools; \
 	$(compile) --output-file requirements/runtime.txt requirements/runtime.in; \
+	$(compile) --output-file requirements/stack.txt requirements/stack.in; \
 	$(compile) --output-file requirements/dev.txt requirements/dev.in; \
 	$(compile) --output-file requirements/bench.txt requirements/bench.in
 
-# The stamp is written last: an installation that was interrupted is done again. A .venv that works is kept.
+# The stamp is written last: an installation that was interrupted is done again. A .venv that works is kept. What only
+# tests and checks need, a browser's driver and Node among it, nobody has to wait for who wants to see it run.
+$(STACK_INSTALLED): requirements/stack.txt
+	@$(install)
+
 $(INSTALLED): requirements/dev.txt
-	@set -e; $(find_python); \
-	echo "Installing the pinned dependencies into .venv (a minute, and only when they change) ..." >&2; \
-	$(PYTHON) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2> /dev/null \
-	    || $$python -m venv --clear .venv; \
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
-	touch $@
+	@$(install)
 
 # What Tandem is measured against; the real thing must not depend on it, so it has an environment of its own.
 $(BENCH_INSTALLED): requirements/bench.txt
