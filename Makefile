@@ -11,6 +11,7 @@ STACK_INSTALLED := .venv/.installed-stack
 INSTALLED := .venv/.installed
 BENCH_INSTALLED := .venv-bench/.installed
 NODE_MODULES := web/node_modules/.installed
+NATIVE := .cache/native
 TSC = PATH="$(CURDIR)/.venv/bin:$$PATH" web/node_modules/.bin/tsc
 DB ?= inbox
 ARGS ?=
@@ -44,14 +45,14 @@ compile = "$$tools"/bin/pip-compile --quiet --generate-hashes --no-strip-extras 
 help:  ## list the commands
 	@sed -n -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
-run: $(STACK_INSTALLED)  ## start PostgreSQL, NATS and the services; Ctrl-C stops them all
+run: $(STACK_INSTALLED) $(NATIVE)  ## start PostgreSQL, NATS and the services; Ctrl-C stops them all
 	@exec $(PYTHON) -m devstack run
 
 psql: $(STACK_INSTALLED)  ## psql on the running system: DB=inbox or DB=connection, SQL on standard input works
 	@exec $(PYTHON) -m devstack psql $(DB)
 
 # Two files at a time: half of the time a test waits for something, and each of the two has servers of its own.
-test: $(INSTALLED) $(NODE_MODULES) browser  ## run every test against the real servers and a real browser
+test: $(INSTALLED) $(NATIVE) $(NODE_MODULES) browser  ## run every test against the real servers and a real browser
 	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term $(ARGS)
 
 check: $(INSTALLED) $(NODE_MODULES)  ## lint, format and types
@@ -63,25 +64,27 @@ check: $(INSTALLED) $(NODE_MODULES)  ## lint, format and types
 latency: $(INSTALLED)  ## measure on the running system how long an answer takes to reach the partner
 	@exec $(PYTHON) -m bench.latency $(ARGS)
 
-load: $(INSTALLED)  ## measure the gateway alone: ARGS=resume, silent, sweep or reads
+load: $(INSTALLED) $(NATIVE)  ## measure the gateway alone: ARGS=resume, silent, sweep or reads
 	@exec $(PYTHON) -m bench.gateway $(ARGS)
 
-faults: $(INSTALLED)  ## break a whole system of its own in every way that we know, under load; SEED=random for new moments
+faults: $(INSTALLED) $(NATIVE)  ## break a whole system of its own in every way that we know, under load; SEED=random for new moments
 	@exec $(PYTHON) -m bench.faults $(ARGS)
 
-bench: $(INSTALLED) $(BENCH_INSTALLED)  ## measure pushing against the peers: some 20 minutes, or a part of it: ARGS="--rounds 1 --sockets 1000"
+bench: $(INSTALLED) $(NATIVE) $(BENCH_INSTALLED)  ## measure pushing against the peers: some 20 minutes, or a part of it: ARGS="--rounds 1 --sockets 1000"
 	@exec $(PYTHON) -m bench.push $(ARGS)
 
 schemas: $(INSTALLED)  ## write contracts/schemas anew from the models
 	@exec $(PYTHON) -m contracts
 
-# Debian's package where we may install it, otherwise the browser that Playwright brings.
+# Debian's package where we may install it, otherwise the browser that Playwright brings. It is Chromium without its
+# windows: the whole of it spends more on a page's invisible frame than on the page.
 browser: $(INSTALLED)  ## install a browser for the tests, unless there is one
-	@if command -v chromium > /dev/null; then :; \
+	@if command -v chromium-headless-shell > /dev/null || command -v chromium > /dev/null; then :; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-	    echo "Installing Debian's chromium for the tests ..." >&2; \
-	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes chromium > /dev/null; \
-	else .venv/bin/playwright install chromium; fi
+	    echo "Installing Debian's chromium-headless-shell for the tests ..." >&2; \
+	    apt-get update -qq \
+	    && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes chromium-headless-shell > /dev/null; \
+	else .venv/bin/playwright install --only-shell chromium; fi
 
 lock:  ## pin the dependencies anew: requirements/*.in to requirements/*.txt
 	@set -e; $(find_python); \
@@ -101,6 +104,11 @@ $(STACK_INSTALLED): requirements/stack.txt
 
 $(INSTALLED): requirements/dev.txt
 	@$(install)
+
+# What the gateway has in C, if there is a compiler. Where there is none it says so, and does the same in Python.
+$(NATIVE): push_gateway/native/arrivals.c push_gateway/native/__main__.py
+	@$(PYTHON) -m push_gateway.native
+	@mkdir -p $(@D) && touch $@
 
 # What Tandem is measured against; the real thing must not depend on it, so it has an environment of its own.
 $(BENCH_INSTALLED): requirements/bench.txt

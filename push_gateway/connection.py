@@ -30,6 +30,8 @@ FRAMES_WINDOW = 60.0
 """Frames from a client in so many seconds, pings and parts of messages included. A token is renewed once in many
 minutes; a client that pings does so every 20 s or so. Each ping costs an answer, whether that is read or not."""
 
+_OPEN = State.OPEN  # a member of an enumeration is looked up by a descriptor, for each frame
+
 _BROKEN = frozenset({CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA, CloseCode.MESSAGE_TOO_BIG})
 
 
@@ -49,10 +51,14 @@ class PushConnection(ServerConnection):
         """Bytes that wait in this process for the client to take them."""
         return self.transport.get_write_buffer_size()
 
-    def write(self, encoded: bytes) -> None:
-        """Send frames that were made with `text_frame`, without waiting for anything."""
-        if self.protocol.state is State.OPEN:
+    def write(self, encoded: bytes) -> bool:
+        """Send frames as they go over the wire, without waiting for anything.
+
+        Whether some have to wait for the client to take what was sent before.
+        """
+        if self.protocol.state is _OPEN:
             self.transport.write(encoded)
+        return self.paused
 
     def refuse(self, refusal: Refusal) -> None:
         """Say why and hang up, without waiting for the client; nothing that it sends is looked at any more."""
@@ -95,13 +101,3 @@ class PushConnection(ServerConnection):
     def _cut_soon(self) -> None:
         if self._cut is None:
             self._cut = self.loop.call_later(CLOSE_TIMEOUT, self.transport.abort)
-
-
-def text_frame(payload: bytes) -> bytes:
-    """A text message of a server as it goes over the wire (RFC 6455 section 5.2), the same for every client."""
-    size = len(payload)
-    if size < 126:
-        return b"\x81%c%b" % (size, payload)
-    if size < 65536:
-        return b"\x81\x7e%b%b" % (size.to_bytes(2), payload)
-    return b"\x81\x7f%b%b" % (size.to_bytes(8), payload)

@@ -151,7 +151,7 @@ class Hub:
         if not self._bus.connected:  # a subscription would wait for the connection, also when it was given up meanwhile
             raise BusUnavailable("not connected to NATS")
         if feed.subscription is None:
-            feed.subscription = await self._client.take(push_filter(feed.user), feed.arrived)
+            feed.subscription = await self._client.take_events(push_filter(feed.user), feed.arrived)
         feed.follow(feed.feed.place((await self._watch.state()).last))
 
     async def _has_all_behind(self, cursor: Cursor) -> bool:

@@ -1,7 +1,7 @@
 """Owns one user's feed at work: it carries out what the state machine says and writes to the user's sockets."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import structlog
 from nats.aio.subscription import Subscription
@@ -10,10 +10,9 @@ from chassis.errors import BusUnavailable
 from contracts import frames
 from contracts.subjects import Source, UserId
 from push_gateway import metrics
-from push_gateway.connection import text_frame
 from push_gateway.errors import ReadsTooSlowly
 from push_gateway.feed import Feed, Step
-from push_gateway.messages import Malformed, StoredEvent, live_event
+from push_gateway.messages import StoredEvent
 from push_gateway.reader import READ_AGAIN, Batch, Reader
 from push_gateway.session import Session
 from push_gateway.stream_state import StreamState, StreamWatch
@@ -40,15 +39,12 @@ class LiveFeed:
         self._sessions: list[Session] = []
         self._joined_at = 0
 
-    def arrived(self, subject: bytes, _: bytes, headers: bytes | None, body: bytes) -> None:
-        """A live message has arrived."""
-        try:
-            event = live_event(subject, headers, body)
-        except Malformed as error:
-            metrics.malformed.inc()
-            log.warning("a live message is not an event", subject=subject.decode(), reason=str(error))
-            return
-        self.follow(self.feed.live(event))
+    def arrived(self, event: StoredEvent) -> None:
+        """A live event has arrived."""
+        if self.feed.goes_on_with(event):
+            self._send(event)
+        else:
+            self.follow(self.feed.live(event))
 
     def compare(self, lasts: Mapping[Source, int], *, through: int) -> None:
         """See that the feed has the last event of each source up to `through`; `lasts` leaves out what did not move."""
@@ -68,8 +64,8 @@ class LiveFeed:
 
     def follow(self, step: Step) -> None:
         """Do what the feed says."""
-        if step.deliver:
-            self._deliver(step.deliver)
+        for event in step.deliver:
+            self._send(event)
         if step.read_after is not None:
             metrics.repairs.inc()
             self._reading = asyncio.create_task(self._repair(step.read_after), name=f"repair {self.user}")
@@ -102,17 +98,20 @@ class LiveFeed:
             if task is not None:
                 task.cancel()
 
-    def _deliver(self, events: Iterable[StoredEvent]) -> None:
-        for event in events:
-            if not event.frame:
-                continue
-            sessions = self._sessions
-            if event.seq <= self._joined_at:  # some have it: they were sent it before they joined, or came after it
-                sessions = [session for session in sessions if session.position < event.seq]
-            encoded = text_frame(event.frame)
-            for session in sessions:
-                session.connection.write(encoded)
-            metrics.frames.inc(len(sessions))
+    def _send(self, event: StoredEvent) -> None:
+        if not event.frame:
+            return
+        sessions = self._sessions
+        if event.seq <= self._joined_at:  # some have it: they were sent it before they joined, or came after it
+            sessions = [session for session in sessions if session.position < event.seq]
+        behind = False
+        for session in sessions:
+            behind |= session.connection.write(event.frame)
+        metrics.frames.inc(len(sessions))
+        if behind:
+            self._end_slow_readers()
+
+    def _end_slow_readers(self) -> None:
         for session in [session for session in self._sessions if session.reads_too_slowly]:
             self.leave(session)
             session.end(ReadsTooSlowly("you read too slowly; resume"))
@@ -135,7 +134,8 @@ class LiveFeed:
                 self.restart(state, "what you missed is no longer complete; fetch your state again")
                 return
             step = self.feed.read(batch.events, through=batch.through, more=batch.more)
-            self._deliver(step.deliver)
+            for event in step.deliver:
+                self._send(event)
             if step.read_after is None:
                 return
             if step.read_after == after:  # nothing new, and still a gap: this replica does not have the message yet

@@ -10,7 +10,6 @@ import structlog
 from chassis.failpoints import Point, reached
 from contracts.subjects import UserId
 from push_gateway import metrics
-from push_gateway.connection import text_frame
 from push_gateway.handshake import Cursor
 from push_gateway.messages import Malformed, StoredEvent, stored_event
 from push_gateway.scan import Page, Scan, Scanned
@@ -63,7 +62,7 @@ class Rider:
         fresh = events
         if events[0].seq <= max(self.session.position, *self.cursor.positions.values()):
             fresh = [event for event in events if self._lacks(event)]
-            joined = b"".join(text_frame(event.frame) for event in fresh)
+            joined = b"".join(event.frame for event in fresh)
         self.session.connection.write(joined)
         metrics.frames.inc(len(fresh))
         reached(Point.REPLAYING)
@@ -98,7 +97,7 @@ class Window:
         """The frames of all events of a user, made once for all of that user's clients."""
         frames = self._joined.get(user)
         if frames is None:
-            frames = self._joined[user] = b"".join(text_frame(event.frame) for event in self.events[user])
+            frames = self._joined[user] = b"".join(event.frame for event in self.events[user])
         return frames
 
     def add(self, page: Page, users: Mapping[bytes, UserId]) -> None:

@@ -12,10 +12,11 @@ from chassis.failpoints import Point, reached
 from contracts.frames import AuthOperation
 from contracts.subjects import SOURCES, UserId
 from push_gateway import metrics
-from push_gateway.connection import PushConnection, text_frame
+from push_gateway.connection import PushConnection
 from push_gateway.errors import BadFrame, NotAllowed, ReadsTooSlowly, Refusal
 from push_gateway.feed import Feed
 from push_gateway.messages import StoredEvent
+from push_gateway.wire import text_frame
 
 UNSENT_MAX = 1024 * 1024
 """Bytes that may wait for a client in this process. Some 4,000 events: more is not a hiccup, and resuming is cheap."""
@@ -113,7 +114,7 @@ class Session:
         for event in events:
             self.position = event.seq
             if event.frame and event.seq > had.get(event.source, 0):
-                encoded.append(text_frame(event.frame))
+                encoded.append(event.frame)
                 reached(Point.REPLAYING)
         self.connection.write(b"".join(encoded))
         metrics.frames.inc(len(encoded))

@@ -1,15 +1,17 @@
 """Owns taking live messages from nats-py without its queue and task a subscription and its header parsing.
 
-Overrides one private method of nats-py, `_process_msg`; `tests/push_gateway/test_subscriber.py` fails when an upgrade
-changes what it is called with.
+Overrides two private methods of nats-py, `_process_msg` and `_read_loop`, and replaces its parser;
+`tests/push_gateway/test_subscriber.py` fails when an upgrade changes what they are called with.
 """
 
 import asyncio
 from collections.abc import Callable
 
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 
 from chassis.bus import ImpatientClient
+from push_gateway.arrivals import Arrivals, TakeEvent
 
 Deliver = Callable[[bytes, bytes, bytes | None, bytes], None]
 """Takes subject, reply subject, raw headers and body of a message. It is called while the socket is read: it must not
@@ -20,13 +22,14 @@ class Subscriber(ImpatientClient):
     """A client of NATS that hands the messages of some subscriptions over at once.
 
     Attributes:
-        failed: gets the exception that a `Deliver` raised; nothing is delivered on a broken assumption.
+        failed: gets the exception that whoever took a message raised; nothing is delivered on a broken assumption.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._deliver: dict[int, Deliver] = {}
+        self._ps = self._arrivals = Arrivals(self, self._fail)
 
     async def take(self, subject: str, deliver: Deliver) -> Subscription:
         """Subscribe, handing each message to `deliver`. End it with `give_up`."""
@@ -34,13 +37,30 @@ class Subscriber(ImpatientClient):
         self._deliver[subscription._id] = deliver  # noqa: SLF001
         return subscription
 
+    async def take_events(self, subject: str, take: TakeEvent) -> Subscription:
+        """Subscribe to live events, handing each to `take`. End it with `give_up`."""
+        subscription: Subscription = await self.subscribe(subject)
+        self._arrivals.takers[subscription._id] = take  # noqa: SLF001
+        return subscription
+
     async def give_up(self, subscription: Subscription) -> None:
-        """End a subscription made with `take`."""
+        """End a subscription made with `take` or `take_events`."""
         self._deliver.pop(subscription._id, None)  # noqa: SLF001
+        self._arrivals.takers.pop(subscription._id, None)  # noqa: SLF001
         if not self.is_closed:
             await subscription.unsubscribe()
 
+    async def _read_loop(self) -> None:
+        if isinstance(self._transport, TcpTransport):
+            reader, writer = self._transport._io_reader, self._transport._io_writer  # noqa: SLF001
+            assert reader is not None, "connected"
+            assert writer is not None, "connected"
+            self._arrivals.tap(reader, writer.transport)
+        await super()._read_loop()
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        if self._arrivals.take(sid, subject, headers, data):
+            return
         deliver = self._deliver.get(sid)
         if deliver is None:
             await super()._process_msg(sid, subject, reply, data, headers)  # type: ignore[arg-type]
@@ -50,5 +70,8 @@ class Subscriber(ImpatientClient):
         try:
             deliver(subject, reply, headers, data)
         except Exception as error:  # noqa: BLE001 - raised here it would silently end nats-py's reading task
-            if not self.failed.done():
-                self.failed.set_exception(error)
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)

@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from nats.aio.client import Client
 
 import connection_service.app
@@ -24,6 +25,10 @@ from devstack.postgres import Postgres
 from devstack.processes import running
 
 _numbers = itertools.count()
+
+# How long an example or its invention takes says how busy the machine is, and nothing about what is tested.
+settings.register_profile("tandem", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tandem")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a port that one test leaves free must not be taken by another's server
     keep_to_share(int(os.environ["PYTEST_XDIST_WORKER"][2:]), of=int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))

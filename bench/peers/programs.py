@@ -7,6 +7,7 @@ Whatever cannot be had is `Absent`, with the reason.
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,13 +92,17 @@ def go(module: str) -> Path:
     """
     if shutil.which("go") is None:
         raise Absent("is built with the Go toolchain, and there is none")
-    places = {"GOPATH": str(CACHE / "go"), "GOCACHE": str(CACHE / "go-build"), "GOBIN": str(CACHE / "go" / "bin")}
-    name = module.partition("@")[0].removesuffix("/v6").rpartition("/")[2]
-    program = CACHE / "go" / "bin" / name
+    program = go_program(module)
+    places = {"GOPATH": str(CACHE / "go"), "GOCACHE": str(CACHE / "go-build"), "GOBIN": str(program.parent)}
     with _one_at_a_time():
         if not program.exists():
             output(["go", "install", module], places)
     return program
+
+
+def go_program(module: str) -> Path:
+    """Where that program is, or will be: building it takes minutes."""
+    return CACHE / "go" / "bin" / re.sub(r"(/v\d+)?@.*", "", module).rpartition("/")[2]
 
 
 @contextlib.contextmanager

@@ -121,6 +121,17 @@ def frame_bytes(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
     return bytes([(0x80 if fin else 0) | opcode]) + length + mask + masked
 
 
+def text_of(encoded: bytes) -> bytes:
+    """The text in a message of a server that is one frame."""
+    assert encoded[0] == 0x81, "final, text"
+    size, start = encoded[1], 2
+    if size >= 126:
+        start = 4 if size == 126 else 10
+        size = int.from_bytes(encoded[2:start])
+    assert len(encoded) == start + size
+    return encoded[start:]
+
+
 def closed_with(code: int, received: bytes) -> bool:
     """Whether what a raw client received ends in a close frame of the gateway with this code."""
     position = received.rfind(b"\x88", -(2 + 125))  # its head, and what a control frame can carry

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from nats.aio.msg import Msg
 
 from push_gateway.messages import Malformed, header, live_event, read_event, status
+from tests.push_gateway.raw_client import text_of
 from tests.push_gateway.stage import Events
 
 LIVE = (
@@ -32,7 +33,7 @@ def test_a_message_that_was_read_does_not_say_what_stood_before_it() -> None:
 def test_the_frame_carries_the_body_byte_for_byte() -> None:
     """It is spliced in: neither spaces nor the order of members nor the writing of a number change."""
     body = '{"b" : 1.50, "a":"\\u00e9 é \U0001f30a", "a":null}'.encode()
-    frame = live_event(b"push.alice.inbox", LIVE, body).frame
+    frame = text_of(live_event(b"push.alice.inbox", LIVE, body).frame)
     assert frame == b'{"event":"inbox:deleted","seq":42,"id":"e1","data":' + body + b"}"
 
 
@@ -47,7 +48,7 @@ def test_the_frame_carries_the_body_byte_for_byte() -> None:
 )
 def test_a_frame_of_any_body_is_json(data: object) -> None:
     """What is a JSON object on the bus is JSON on the socket."""
-    frame = live_event(b"push.alice.inbox", LIVE, json.dumps(data).encode()).frame
+    frame = text_of(live_event(b"push.alice.inbox", LIVE, json.dumps(data).encode()).frame)
     assert json.loads(frame) == {"event": "inbox:deleted", "seq": 42, "id": "e1", "data": data}
 
 
@@ -142,7 +143,7 @@ async def test_what_the_server_republishes_and_what_it_reads_out_give_the_same_f
     live = live_event(message.subject.encode(), *as_on_the_wire(message))
     read = read_event(*as_on_the_wire(answer))
     assert (live.source, live.seq, live.frame) == (read.source, read.seq, read.frame)
-    assert json.loads(live.frame) == stored.frame
+    assert json.loads(text_of(live.frame)) == stored.frame
 
 
 def as_on_the_wire(message: Msg) -> tuple[bytes, bytes]:

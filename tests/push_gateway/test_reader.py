@@ -18,6 +18,7 @@ from push_gateway.reader import BATCH, BATCH_BYTES, Reader
 from push_gateway.subscriber import Subscriber
 from tests.conftest import running_bus, settled
 from tests.push_gateway.clients import PATIENCE
+from tests.push_gateway.raw_client import text_of
 from tests.push_gateway.stage import Events, MonitoredNats, Stored
 
 
@@ -51,7 +52,7 @@ async def read_all(reader: Reader, user: str, after: int) -> tuple[list[StoredEv
 
 
 def frames(events: list[StoredEvent]) -> list[object]:
-    return [json.loads(event.frame) for event in events]
+    return [json.loads(text_of(event.frame)) for event in events]
 
 
 def expected(stored: list[Stored]) -> list[object]:

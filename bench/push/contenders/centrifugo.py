@@ -19,7 +19,8 @@ from devstack.binaries import nats_server
 from devstack.ports import HOST, free_port, refusal
 from devstack.processes import Child, running
 
-MODULE: Final = "github.com/centrifugal/centrifugo/v6@latest"
+VERSION: Final = "v6.9.1"
+MODULE: Final = f"github.com/centrifugal/centrifugo/v6@{VERSION}"
 
 PERSONAL: Final = "#{user}"
 """The channel to which Centrifugo subscribes each user by itself; in its broker's raw mode the NATS subject too."""
@@ -46,7 +47,7 @@ class Centrifugo:
         return None
 
     def version(self) -> str:
-        return f"{programs.output([str(programs.go(MODULE)), 'version']).strip()}, {nats_version()}"
+        return f"Centrifugo {VERSION}, {nats_version()}"  # the program itself knows only how its makers have built it
 
     async def start(self, cpu: int) -> None:
         folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))

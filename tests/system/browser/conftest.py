@@ -20,7 +20,8 @@ async def chromium() -> AsyncIterator[Browser]:
     """Chromium: the system's if there is one, otherwise Playwright's own."""
     async with async_playwright() as playwright:
         try:
-            browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=QUIET)
+            installed = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+            browser = await playwright.chromium.launch(executable_path=installed, args=QUIET)
         except Error as error:
             pytest.fail(f"the tests need a browser; `make browser` installs one\n{error.message}", pytrace=False)
         yield browser

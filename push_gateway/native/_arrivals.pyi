@@ -1,0 +1,5 @@
+from push_gateway.native import Take
+
+FINGERPRINT: str
+
+take: Take
