@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from devstack.processes import Child, running
+from devstack.trees import alive
 from devstack.waiting import until
 from tests.push_gateway.clients import PATIENCE, Client
 from tests.push_gateway.conftest import Connect
@@ -118,12 +119,14 @@ async def test_no_worker_outlives_its_parent(connect: Connect, nats: MonitoredNa
     """Also when it was killed and could tell nobody; they see it themselves, and drain."""
     child, gateway = gateway_process(nats, PUSH_WORKERS=str(WORKERS), PUSH_DRAIN="0.1")
     parent = await asyncio.create_subprocess_exec(*child.command, env={**os.environ, **child.env})  # nobody cleans up
-    assert await until(gateway.is_ready, within=PATIENCE)
-    workers = psutil.Process(parent.pid).children()
-    clients = [await connect("alice", to=gateway) for _ in range(2 * WORKERS)]
-    parent.kill()
+    try:
+        assert await until(gateway.is_ready, within=PATIENCE)
+        workers = psutil.Process(parent.pid).children()
+        clients = [await connect("alice", to=gateway) for _ in range(2 * WORKERS)]
+    finally:
+        parent.kill()
     assert {(await client.closed()).code for client in clients} <= {1001, 1013}  # 1013: had not found NATS yet
-    assert await until(lambda: not any(worker.is_running() for worker in workers), within=PATIENCE)
+    assert await until(lambda: not any(alive(worker) for worker in workers), within=PATIENCE)
     await parent.wait()
 
 
