@@ -168,4 +168,4 @@ def _description(settings: type[BaseSettings], where: str) -> str:
 
 def _secret(variable: str) -> bool:
     """Whether a wrong value must not be repeated in the output."""
-    return any(word in variable for word in ("SECRET", "KEY", "DATABASE_URL", "NATS_URL"))
+    return any(word in variable for word in ("SECRET", "KEY", "DATABASE_URL", "NATS_URL", "REDIS_URL"))

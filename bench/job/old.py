@@ -19,12 +19,16 @@ from devstack.processes import running
 class Old:
     """Django, Channels, channels_redis and DRF, on one process of a web server."""
 
-    def __init__(self, kind: Kind, postgres: Postgres, secret: str) -> None:
+    def __init__(
+        self, kind: Kind, postgres: Postgres, secret: str, *, variables: Mapping[str, str] | None = None
+    ) -> None:
+        """`variables` are more of those that its settings read."""
         self.name = f"django-{kind}"
         self.what = f"the old design: Django, DRF, Channels, channels_redis and Redis, one process of {kind}"
         self._kind: Kind = kind
         self._postgres = postgres
         self._secret = secret
+        self._variables = variables or {}
         self._auth = AuthSettings(secret=secret)
         self._parts = contextlib.AsyncExitStack()
         self._redis: Redis
@@ -45,7 +49,7 @@ class Old:
     async def start(self, cpu: int) -> None:
         await self._postgres.create_databases(DATABASE)
         self._redis = Redis(prefix=on_core(cpu, []))
-        env = environment(self._redis, self._secret, self._postgres)
+        env = {**environment(self._redis, self._secret, self._postgres), **self._variables}
         await self._parts.enter_async_context(running(self._redis))
         await migrate(env)
         self._server = WebServer(self._kind, env, prefix=on_core(cpu, []))
@@ -53,6 +57,11 @@ class Old:
 
     async def stop(self) -> None:
         await self._parts.aclose()
+
+    @property
+    def redis_url(self) -> str:
+        """Where its Redis is."""
+        return self._redis.url
 
     @property
     def processes(self) -> Mapping[str, Sequence[int]]:

@@ -1,4 +1,4 @@
-"""Owns the settings; PEER_DATABASE_HOST, PEER_DATABASE, PEER_REDIS_URL and PEER_SECRET come from the environment."""
+"""Owns the settings; what differs from one run to another comes from the environment, as PEER_ and its name."""
 
 import os
 
@@ -39,7 +39,7 @@ REDIS_CONNECTIONS = 10_000
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "BACKEND": os.environ.get("PEER_CHANNEL_LAYER", "channels_redis.core.RedisChannelLayer"),
         "CONFIG": {
             "hosts": [
                 {
