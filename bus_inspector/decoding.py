@@ -1,15 +1,15 @@
 """Owns what is told of one stored message: what it says, and where it is not as the contract has it."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from bus_inspector.privacy import hidden, shown
 from bus_inspector.reading import Stored
 from contracts.cloudevents import REPUBLISHED, Event, InvalidEvent, read_event
-from contracts.subjects import UnknownSubject, addressee
+from contracts.subjects import Source, UnknownSubject, UserId, addressee
 
 MESSAGE_ID = "Nats-Msg-Id"
 
@@ -72,12 +72,13 @@ def decode(stored: Stored, *, reveal: bool) -> Decoded:
     except InvalidEvent as error:
         problems.append(str(error))
     else:
-        problems += _misplaced(event, stored)
         problems += _misshapen(event)
     try:
-        addressee(stored.subject)
+        whose = addressee(stored.subject)
     except UnknownSubject as error:
         problems.append(f"unknown subject: {error}")
+    else:
+        problems += _misplaced(event, stored, *whose) if event is not None else ()
     try:
         data, safe = read_json(stored.body)
     except ValueError:
@@ -91,20 +92,13 @@ def read_json(body: bytes) -> tuple[Any, Any]:
     """What a body says, and what may be shown of it.
 
     Raises:
-        ValueError: it is not JSON, or so deeply nested that Python cannot write it out again.
+        ValueError: it is not JSON, or too deeply nested. To the gateway it is the same: it reads with the same parser.
     """
-    try:
-        data = json.loads(body)
-        return data, shown(data)
-    except RecursionError as error:
-        raise ValueError("it is nested too deeply") from error
+    data = from_json(body)
+    return data, shown(data)
 
 
-def _misplaced(event: Event, stored: Stored) -> list[str]:
-    try:
-        user, source = addressee(stored.subject)
-    except UnknownSubject:
-        return []  # which is told of anyway
+def _misplaced(event: Event, stored: Stored, user: UserId, source: Source) -> list[str]:
     problems = []
     if event.user != user:
         problems.append(f"ce-subject is {event.user!r}, but it was published to {user!r}")

@@ -22,11 +22,10 @@ _KNOWN_REASON = re.compile(r"(InvalidEvent|InvalidUserId|ValidationError|Undeliv
 
 def shown(value: Any) -> Any:
     """JSON with everything hidden that a person may have written."""
-    match value:
-        case dict():
-            return {name: shown(part) if name in VISIBLE else hidden(part) for name, part in value.items()}
-        case list():
-            return [shown(part) for part in value]
+    if isinstance(value, dict):  # a `match` of every value takes three times as long
+        return {name: shown(part) if name in VISIBLE else hidden(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [shown(part) for part in value]
     return value
 
 

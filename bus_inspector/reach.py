@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bus_inspector.errors import Away, BadInput
+from bus_inspector.headers import HeaderReader
 from bus_inspector.settings import DatabaseSettings
 from chassis.bus import Bus
 from chassis.database import Database, is_unavailable
@@ -42,7 +43,7 @@ class Reach:
         Raises:
             Away: there is none to be had.
         """
-        bus = Bus(self.nats.url, name=NAME)
+        bus = Bus(self.nats.url, name=NAME, client=HeaderReader())
         task = asyncio.create_task(bus.run(), name="bus")
         waiting = asyncio.create_task(bus.wait_until_connected(), name="connecting")
         try:
