@@ -10,10 +10,12 @@ import secrets
 import socket
 import ssl
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jwt
+from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
@@ -55,20 +57,21 @@ def call(user: str, method: str, path: str, body: dict[str, str] | None = None) 
     return json.loads(text)
 
 
-def listening(user: str) -> ClientConnection:
+@contextlib.contextmanager
+def listening(user: str) -> Iterator[ClientConnection]:
     """A socket that has been greeted."""
-    client = connect(
+    with connect(
         f"wss://{HOST}/v1/push",
         sock=socket.create_connection(EDGE, PATIENCE),
         ssl=tls(),
         server_hostname=HOST,
         origin=Origin(ORIGIN),
         subprotocols=[Subprotocol("tandem.v1"), Subprotocol(f"bearer.{token_for(user)}")],
-    )
-    hello = json.loads(client.recv(PATIENCE))
-    if hello["event"] != "hello":
-        sys.exit(f"{user} was greeted with {hello}")
-    return client
+    ) as client:
+        hello = json.loads(client.recv(PATIENCE))
+        if hello["event"] != "hello":
+            sys.exit(f"{user} was greeted with {hello}")
+        yield client
 
 
 def main() -> None:
@@ -95,4 +98,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (OSError, WebSocketException) as error:
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -35,6 +35,7 @@ compose() {
 docker compose version > /dev/null 2>&1 || fail 3 "docker compose is not installed"
 docker info > /dev/null 2>&1 || fail 3 "no container engine answers"
 
+mkdir -p deploy/secrets
 compose build || fail 4 "an image could not be built"
 compose run --rm --no-deps --user "$(id -u)" secrets || fail 4 "the secrets could not be made"
 
