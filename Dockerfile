@@ -1,6 +1,6 @@
 # Owns the images: `service`, which is every service, the migrations and the inspector, by its first argument; `edge`,
-# Caddy with the library of web/; `nats`, the official one with a folder that it may write to. None of them runs as root,
-# none needs to write to its own file system. `docker compose` builds all three.
+# Caddy with the library of web/; `nats`, the official one with a folder that it may write to. None of them runs as
+# root, none needs to write to its own file system. `docker compose` builds all three.
 
 FROM python:3.11.17-slim AS build
 WORKDIR /tandem
@@ -8,7 +8,8 @@ RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH
 # Before the code: as long as the lock is the same, this layer is.
 COPY requirements/runtime.txt requirements/runtime.txt
-RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary=:all: -r requirements/runtime.txt
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary=:all: \
+    -r requirements/runtime.txt
 COPY chassis chassis
 COPY contracts contracts
 COPY connection_service connection_service

@@ -46,7 +46,8 @@ AWAITED_FILES = {
 }
 """What the deployment counts on and is not in the repository yet; whatever comes has to be taken out here."""
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{\w+:?-([^{}]*)\}")
+"""One with a default; the innermost first, since a default may hold another one."""
 
 
 def compose() -> Document:
@@ -68,7 +69,9 @@ def without_default() -> list[str]:
 def _with_defaults(value: Any) -> Any:
     match value:
         case str():
-            return _VARIABLE.sub(lambda found: found[2] or "", value)
+            while _VARIABLE.search(value):
+                value = _VARIABLE.sub(lambda found: found[1], value)
+            return value
         case dict():
             return {key: _with_defaults(part) for key, part in value.items()}
         case list():

@@ -58,6 +58,11 @@ def test_secrets_that_are_there_are_kept(tmp_path: Path) -> None:
     assert [file.name for file in before if before[file] != after[file]] == ["public.env"]
 
 
+def test_secrets_cannot_be_committed_by_mistake() -> None:
+    """Nor what a deployment sets."""
+    assert {"deploy/secrets/", ".env"} <= set((ROOT / ".gitignore").read_text().splitlines())
+
+
 @pytest.fixture
 async def fresh(postgres: Postgres, made_secrets: Path) -> AsyncIterator[Postgres]:
     """The databases as the script makes them on an empty server."""
@@ -111,7 +116,7 @@ def test_nats_takes_the_configuration(configuration: str, tmp_path: Path, made_s
 
 def check(configuration: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """What nats-server says to a configuration."""
-    command = [nats_server(), "-t", "-c", configuration]
+    command = [str(nats_server()), "-t", "-c", str(configuration)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
