@@ -8,8 +8,7 @@ RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH
 # Before the code: as long as the lock is the same, this layer is.
 COPY requirements/runtime.txt requirements/runtime.txt
-RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary=:all: \
-    -r requirements/runtime.txt
+RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/runtime.txt
 COPY chassis chassis
 COPY contracts contracts
 COPY connection_service connection_service
