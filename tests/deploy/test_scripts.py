@@ -20,7 +20,7 @@ from chassis import migrate
 from devstack.binaries import nats_server, postgres_program
 from devstack.postgres import Postgres
 from tests.deploy import reading
-from tests.deploy.conftest import ACCOUNTS, make_secrets
+from tests.deploy.conftest import make_secrets
 from tests.deploy.reading import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -39,10 +39,10 @@ def test_every_secret_that_compose_names_is_made(made_secrets: Path) -> None:
 def test_the_bus_is_told_the_public_half_of_each_seed(made_secrets: Path) -> None:
     """In the form that `env_file` has."""
     told = dict(line.split("=") for line in (made_secrets / "public.env").read_text().splitlines())
-    assert set(told) == {f"{account}_NKEY" for account in ACCOUNTS}
-    for account in ACCOUNTS:
-        seed = (made_secrets / f"{account.lower()}.seed").read_bytes()
-        assert nkeys.from_seed(bytearray(seed)).public_key.decode() == told[f"{account}_NKEY"]
+    assert {"CONNECTION_NKEY", "INBOX_NKEY", "PUSH_NKEY", "INSPECTOR_NKEY", "OPERATOR_NKEY"} <= set(told)
+    for variable, public in told.items():
+        seed = (made_secrets / f"{variable.removesuffix('_NKEY').lower()}.seed").read_bytes()
+        assert nkeys.from_seed(bytearray(seed)).public_key.decode() == public
 
 
 def test_secrets_that_are_there_are_kept(tmp_path: Path) -> None:
@@ -98,12 +98,13 @@ async def test_each_database_has_an_owner_who_can_migrate_it_and_reach_no_other(
 
 
 @pytest.mark.parametrize("configuration", ["nats.conf", "cluster.conf"])
-def test_nats_takes_the_configuration(configuration: str, tmp_path: Path, made_secrets: Path) -> None:
+def test_nats_takes_the_configuration(
+    configuration: str, tmp_path: Path, authorization: Path, made_secrets: Path
+) -> None:
     """With the files where the container has them, and every message on disk before it is acknowledged."""
     etc = tmp_path / "etc" / "nats"
     shutil.copytree(DEPLOY / "nats", etc)
-    if not (etc / "authorization.conf").exists():
-        (etc / "authorization.conf").write_text("authorization: {users: [{nkey: $INBOX_NKEY}]}\n")
+    shutil.copy(authorization, etc / "authorization.conf")
     shutil.copytree(made_secrets, tmp_path / "run" / "secrets")
     jetstream = etc / "jetstream.conf"
     assert "sync_interval: always" in jetstream.read_text()
