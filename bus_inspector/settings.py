@@ -1,12 +1,13 @@
 """Owns what the inspector reads from the environment: the services' own variables, each needed by some commands."""
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from chassis.environment import EnvironmentSettings
 from chassis.settings import DatabaseUrl
 from contracts.subjects import Source
 
 
-class DatabaseSettings(BaseSettings):
+class DatabaseSettings(EnvironmentSettings):
     """`CONNECTION_DATABASE_URL` and `INBOX_DATABASE_URL`."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)

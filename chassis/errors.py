@@ -2,6 +2,7 @@
 
 ChassisError
 ├── InvalidToken        a bearer token that cannot be trusted              401 / close 4401
+├── BadSecretFile       a `<NAME>_FILE` that cannot be taken for its secret: exit code 2
 ├── BusUnavailable      NATS cannot be reached or has not answered in time
 └── Problem             what an HTTP caller is told (RFC 9457)             its own status
     ├── BadRequest        400
@@ -26,6 +27,10 @@ class ChassisError(Exception):
 
 class InvalidToken(ChassisError):
     """A bearer token is missing, malformed, expired, or not signed for us. The text says which."""
+
+
+class BadSecretFile(ChassisError):
+    """A secret's file cannot be read, or stands beside the secret itself. The text names the variable."""
 
 
 class BusUnavailable(ChassisError):

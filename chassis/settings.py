@@ -9,12 +9,14 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from chassis.environment import EnvironmentSettings, is_secret
+from chassis.errors import BadSecretFile
 from chassis.keys import read_public_key
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 
-class LogSettings(BaseSettings):
+class LogSettings(EnvironmentSettings):
     """`LOG_*`."""
 
     model_config = SettingsConfigDict(env_prefix="LOG_", extra="ignore", env_ignore_empty=True)
@@ -25,7 +27,7 @@ class LogSettings(BaseSettings):
     )
 
 
-class AuthSettings(BaseSettings):
+class AuthSettings(EnvironmentSettings):
     """`AUTH_*`: exactly one of a shared secret, a public key and a key set URL."""
 
     model_config = SettingsConfigDict(env_prefix="AUTH_", extra="ignore", env_ignore_empty=True)
@@ -65,7 +67,7 @@ class AuthSettings(BaseSettings):
         return self
 
 
-class BusSettings(BaseSettings):
+class BusSettings(EnvironmentSettings):
     """`NATS_*`."""
 
     model_config = SettingsConfigDict(env_prefix="NATS_", extra="ignore", env_ignore_empty=True)
@@ -112,7 +114,7 @@ DatabaseUrl = Annotated[str, Field(description=DATABASE_URL_SHAPE), AfterValidat
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-class EdgeSettings(BaseSettings):
+class EdgeSettings(EnvironmentSettings):
     """Where a service listens, and whose pages may talk to it."""
 
     model_config = SettingsConfigDict(extra="ignore", env_ignore_empty=True)
@@ -148,12 +150,15 @@ def load(settings: type[S]) -> S:
     """Read `settings` from the environment, or end the process with exit code 2 and one line a mistake."""
     try:
         return settings()
+    except BadSecretFile as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
     except ValidationError as error:
         prefix = settings.model_config.get("env_prefix", "")
         for mistake in error.errors():
             where = "_".join(str(part) for part in mistake["loc"])
             variable = f"{prefix}{where}".upper() if where else ""
-            given = f" (given: {mistake['input']!r})" if where and not _secret(variable) else ""
+            given = f" (given: {mistake['input']!r})" if where and not is_secret(variable) else ""
             message = mistake["msg"].removeprefix("Value error, ")
             if mistake["type"] == "missing":
                 message, given = f"must be set ({_description(settings, where)})", ""
@@ -164,8 +169,3 @@ def load(settings: type[S]) -> S:
 def _description(settings: type[BaseSettings], where: str) -> str:
     fields = settings.model_fields.items()
     return next(field.description or name for name, field in fields if where in {name, field.validation_alias})
-
-
-def _secret(variable: str) -> bool:
-    """Whether a wrong value must not be repeated in the output."""
-    return any(word in variable for word in ("SECRET", "KEY", "DATABASE_URL", "NATS_URL", "REDIS_URL"))

@@ -177,6 +177,62 @@ def test_what_is_right_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     assert settings.allowed_origins == ("https://a.example", "http://127.0.0.1:8001")
 
 
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"])
+def test_a_secret_is_read_from_the_file_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ending: str
+) -> None:
+    """Whatever the variable's name comes from, and without the end of the line that an editor leaves."""
+    url = "postgresql+asyncpg://things:hunter2@host/things"
+    for variable, value in {
+        "AUTH_SECRET": SECRET,
+        "THINGS_DATABASE_URL": url,
+        "NATS_URL": "nats://a:1,nats://b:2",
+    }.items():
+        file = tmp_path / variable
+        file.write_bytes(f"{value}{ending}".encode())
+        monkeypatch.setenv(f"{variable}_FILE", str(file))
+        monkeypatch.setenv(variable, "")  # as compose does with a variable that it does not know
+    assert load(AuthSettings).secret == SECRET
+    assert load(Settings).database_url == url
+    assert load(BusSettings).url == ("nats://a:1", "nats://b:2")
+
+
+def test_what_stands_in_a_file_is_judged_as_the_variable_is(refused: Refused, tmp_path: Path) -> None:
+    """And is repeated as little."""
+    file = tmp_path / "secret"
+    file.write_text("hunter2\n")
+    said = refused(AuthSettings, AUTH_SECRET_FILE=str(file))
+    assert said == "AUTH_SECRET: String should have at least 32 characters\n"
+
+
+def test_a_secret_is_set_once(refused: Refused, tmp_path: Path) -> None:
+    """Of two values nobody could say which one holds."""
+    file = tmp_path / "secret"
+    file.write_text(SECRET)
+    said = refused(AuthSettings, AUTH_SECRET=SECRET, AUTH_SECRET_FILE=str(file))
+    assert said == "set AUTH_SECRET or AUTH_SECRET_FILE, not both\n"
+
+
+def test_a_secret_file_that_holds_no_secret_is_named(refused: Refused, tmp_path: Path) -> None:
+    """With what is wrong with it, and exit code 2."""
+    empty, binary, missing = (tmp_path / name for name in ("empty", "binary", "missing"))
+    empty.write_text("\n")
+    binary.write_bytes(b"\xff\xfe hunter2")
+    for path, reason in {
+        missing: f"cannot read {str(missing)!r}: No such file or directory",
+        tmp_path: f"cannot read {str(tmp_path)!r}: Is a directory",
+        binary: f"cannot read {str(binary)!r}: it is not text in UTF-8",
+        empty: f"{str(empty)!r} is empty",
+    }.items():
+        assert refused(AuthSettings, AUTH_SECRET_FILE=str(path)) == f"AUTH_SECRET_FILE: {reason}\n"
+
+
+def test_what_is_no_secret_has_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where there are two ways to say something, one of them is overlooked."""
+    monkeypatch.setenv("LOG_LEVEL_FILE", str(tmp_path / "missing"))
+    assert load(LogSettings).level == "INFO"
+
+
 @pytest.mark.parametrize(
     ("module", "environment", "said"),
     [
