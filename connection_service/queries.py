@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, exists, select, tuple_, update
+from sqlalchemy import and_, bindparam, exists, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from connection_service.models import Answer, DailyConnection, Invite, Member, Partnership
 
@@ -176,51 +176,27 @@ async def answer_of(session: AsyncSession, connection: UUID, author: str) -> Ans
     ).one()
 
 
-_ADDRESSEES = (
-    select(
-        DailyConnection.id,
-        DailyConnection.partnership_id,
-        DailyConnection.date,
-        DailyConnection.question,
-        Member.user_id,
+CONTEXT_OF_CHANGE = """
+CASE change.table_name
+    WHEN 'connection_answers' THEN (
+        SELECT jsonb_build_object('connection', to_jsonb(daily) || jsonb_build_object('answers', answers), 'members',
+            (SELECT jsonb_agg(user_id ORDER BY user_id) FROM members WHERE partnership_id = daily.partnership_id))
+        FROM daily_connections AS daily CROSS JOIN LATERAL (
+            SELECT coalesce(jsonb_agg(to_jsonb(answer) ORDER BY answer.id), '[]') AS answers
+            FROM connection_answers AS answer WHERE answer.connection_id = daily.id
+        ) AS given
+        WHERE daily.id = (change.row ->> 'connection_id')::uuid
     )
-    .join(Member, Member.partnership_id == DailyConnection.partnership_id)
-    .where(DailyConnection.id.in_(bindparam("connections", expanding=True)))
-    .order_by(DailyConnection.id, Member.user_id)
-)
-
-
-async def addressees(
-    connection: AsyncConnection, connections: Collection[UUID]
-) -> Sequence[Row[UUID, UUID, dt.date, str, str]]:
-    """Each of `connections` once for each of its members: `(id, partnership_id, date, question, user_id)`."""
-    return (await connection.execute(_ADDRESSEES, {"connections": list(connections)})).all()
-
-
-_ANSWERS_GIVEN = (
-    select(Answer.id, Answer.connection_id, Answer.author_id, Answer.text, Answer.created_at)
-    .where(Answer.connection_id.in_(bindparam("connections", expanding=True)))
-    .order_by(Answer.id)
-)
-
-
-async def answers_given(
-    connection: AsyncConnection, connections: Collection[UUID]
-) -> Sequence[Row[UUID, UUID, str, str, dt.datetime]]:
-    """All answers to `connections`, in the order in which they were given, with the fields of an answer."""
-    return (await connection.execute(_ANSWERS_GIVEN, {"connections": list(connections)})).all()
-
-
-_PARTNERSHIPS = (
-    select(Partnership.id, Partnership.time_zone, Partnership.created_at, Member.user_id)
-    .join(Member, Member.partnership_id == Partnership.id)
-    .where(Partnership.id.in_(bindparam("partnerships", expanding=True)))
-    .order_by(Partnership.id, Member.user_id)
-)
-
-
-async def partnerships(
-    connection: AsyncConnection, partnerships: Collection[UUID]
-) -> Sequence[Row[UUID, str, dt.datetime, str]]:
-    """Each of `partnerships` once for each of its members: `(id, time_zone, created_at, user_id)`."""
-    return (await connection.execute(_PARTNERSHIPS, {"partnerships": list(partnerships)})).all()
+    WHEN 'members' THEN (
+        SELECT to_jsonb(partnership) || jsonb_build_object('members',
+            (SELECT jsonb_agg(user_id ORDER BY user_id) FROM members WHERE partnership_id = partnership.id))
+        FROM partnerships AS partnership
+        WHERE partnership.id = (change.row ->> 'partnership_id')::uuid
+        AND EXISTS (SELECT FROM members WHERE partnership_id = partnership.id)
+    )
+END
+"""
+"""What an event needs besides the row that has changed. Of an answer: its daily connection with all answers to it, in
+the order in which they were given, and the members. Of a member: the partnership with both; NULL if it has no members
+any more.
+"""
