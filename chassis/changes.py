@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, TextClause, text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.publisher import Message
@@ -114,19 +114,21 @@ def _reading(which: str, context: str) -> TextClause:
     )
 
 
-async def _read(connection: AsyncConnection, which: str, context: str, **values: Any) -> Sequence[Row[Any]]:
-    return (await connection.execute(_reading(which, context), values)).all()
+async def _read(connection: AsyncConnection, which: str, context: str, **values: Any) -> list[tuple[Change, int]]:
+    """The changes, each with its mark, which only those have that are published."""
+    rows: Sequence[Sequence[Any]] = (await connection.execute(_reading(which, context), values)).all()
+    return [(Change(*row[:-1]), row[-1]) for row in rows]
 
 
 async def unpublished(connection: AsyncConnection, context: str, *, limit: int) -> list[Change]:
     """The changes that are not marked yet, by id. Never "after the last id": ids become visible out of order."""
-    return [Change(*row[:-1]) for row in await _read(connection, _UNPUBLISHED, context, limit=limit)]
+    return [change for change, _ in await _read(connection, _UNPUBLISHED, context, limit=limit)]
 
 
 async def one(connection: AsyncConnection, context: str, change: int) -> Change:
     """The change with an id."""
-    [row] = await _read(connection, _ONE, context, id=change)
-    return Change(*row[:-1])
+    [(found, _)] = await _read(connection, _ONE, context, id=change)
+    return found
 
 
 async def mark(connection: AsyncConnection, published: Sequence[tuple[int, int]]) -> None:
@@ -147,7 +149,7 @@ async def forget(connection: AsyncConnection, *, keep: dt.timedelta, limit: int)
 
 async def published_latest(connection: AsyncConnection, context: str) -> tuple[Change, int] | None:
     """The published change that stands last in the stream, with its sequence there."""
-    return _published(await _read(connection, _LATEST, context))
+    return next(iter(await _read(connection, _LATEST, context)), None)
 
 
 async def published_before_latest(connection: AsyncConnection) -> int:
@@ -159,11 +161,7 @@ async def published_between(
     connection: AsyncConnection, context: str, low: int, high: int
 ) -> tuple[Change, int] | None:
     """The published change in the middle of those with a sequence above `low` and below `high`."""
-    return _published(await _read(connection, _BETWEEN, context, low=low, high=high))
-
-
-def _published(rows: Sequence[Row[Any]]) -> tuple[Change, int] | None:
-    return (Change(*rows[0][:-1]), rows[0][-1]) if rows else None
+    return next(iter(await _read(connection, _BETWEEN, context, low=low, high=high)), None)
 
 
 async def publish_again(connection: AsyncConnection, *, after: int) -> int:

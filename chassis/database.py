@@ -46,10 +46,11 @@ class Database:
                 "server_settings": {"application_name": application_name, "timezone": "UTC"},
             },
         )
+        self._autocommitting = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Have `call` called after each commit of `transaction`; it must not block."""
+        """Have `call` called after each commit of `transaction` and `statement`; it must not block."""
         self._after_commit.append(call)
 
     @asynccontextmanager
@@ -57,6 +58,26 @@ class Database:
         """A session whose changes are committed, once, when the block ends, or all undone when it raises."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+        self._committed()
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncSession]:
+        """A session for one statement that writes, which PostgreSQL commits by itself when it has ended.
+
+        A transaction around it would be two round trips more, and they cost more than most statements do.
+        """
+        async with self.reading() as session:
+            yield session
+        self._committed()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for statements that only read. Each sees what is committed when it begins, as it would in a
+        transaction (READ COMMITTED)."""
+        async with AsyncSession(self._autocommitting, expire_on_commit=False) as session:
+            yield session
+
+    def _committed(self) -> None:
         reached(Point.COMMITTED)
         for call in self._after_commit:
             call()

@@ -45,18 +45,27 @@ _CREATE_FROM_EVENTS = insert(InboxItem).on_conflict_do_nothing(index_elements=[I
 
 
 async def create_items_from_events(session: AsyncSession, items: Sequence[dict[str, Any]]) -> None:
-    """Make each item, unless one was made from the same event before."""
+    """Make each item, unless one was made from the same event before: all of them or none."""
     await session.execute(_CREATE_FROM_EVENTS, items)
+
+
+_MARK_READ = (
+    update(InboxItem)
+    .where(
+        InboxItem.id == bindparam("item"),
+        InboxItem.recipient_id == bindparam("recipient"),
+        InboxItem.is_read.is_(False),
+    )
+    .values(is_read=True)
+    .returning(InboxItem)
+)
 
 
 async def mark_read(session: AsyncSession, recipient: str, item: UUID) -> InboxItem | None:
     """The item, read now; None if `recipient` has no such item. One that was read before is not changed."""
-    await session.execute(
-        update(InboxItem)
-        .where(InboxItem.id == item, InboxItem.recipient_id == recipient, InboxItem.is_read.is_(False))
-        .values(is_read=True)
+    return await session.scalar(_MARK_READ, {"item": item, "recipient": recipient}) or await item_of(
+        session, recipient, item
     )
-    return await item_of(session, recipient, item)
 
 
 async def mark_read_through(session: AsyncSession, recipient: str, through: UUID) -> int:

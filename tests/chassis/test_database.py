@@ -47,6 +47,46 @@ async def test_a_transaction_is_committed_when_its_block_ends(database: Database
     assert called == ["first", "second"]
 
 
+async def test_a_statement_is_committed_when_it_has_ended(database: Database, sql: Sql) -> None:
+    """By itself. Those who asked are called when the block ends; if it raises, they find out by themselves."""
+    called: list[str] = []
+    database.after_commit(lambda: called.append("committed"))
+    async with database.statement() as session:
+        await session.execute(text("INSERT INTO things (note) VALUES ('a')"))
+        assert [row["note"] for row in await sql("SELECT note FROM things")] == ["a"]
+        assert called == []
+    assert called == ["committed"]
+    with pytest.raises(LookupError):
+        async with database.statement():
+            raise LookupError
+    assert called == ["committed"]
+
+
+async def test_who_only_reads_wakes_nobody(database: Database, sql: Sql) -> None:
+    """And sees what is committed when a statement begins."""
+    called: list[str] = []
+    database.after_commit(lambda: called.append("committed"))
+    async with database.reading() as session:
+        for number in (0, 1):
+            assert await session.scalar(text("SELECT count(*) FROM things")) == number
+            await sql("INSERT INTO things (note) VALUES ('a')")
+    assert called == []
+
+
+async def test_a_connection_that_was_lent_for_a_statement_is_fit_for_a_transaction(
+    database: Database, sql: Sql
+) -> None:
+    """It does not go on committing by itself."""
+    pids = []
+    async with database.statement() as session:
+        pids.append(await session.scalar(text("SELECT pg_backend_pid()")))
+    async with database.transaction() as session:
+        pids.append(await session.scalar(text("SELECT pg_backend_pid()")))
+        await session.execute(text("INSERT INTO things (note) VALUES ('a')"))
+        assert await sql("SELECT FROM things") == []
+    assert pids[0] == pids[1]
+
+
 async def test_a_transaction_is_undone_when_its_block_raises_or_is_cancelled(database: Database, sql: Sql) -> None:
     """Its connection is fit for the next one."""
     called: list[str] = []
