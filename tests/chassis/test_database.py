@@ -11,7 +11,7 @@ from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
-from chassis.database import Database, is_unavailable
+from chassis.database import POOL_SIZE, Database, is_unavailable
 from chassis.edge import Edge, Session
 from chassis.http import create_app
 from chassis.settings import AuthSettings
@@ -71,6 +71,19 @@ async def test_who_only_reads_wakes_nobody(database: Database, sql: Sql) -> None
             assert await session.scalar(text("SELECT count(*) FROM things")) == number
             await sql("INSERT INTO things (note) VALUES ('a')")
     assert called == []
+
+
+async def test_the_connections_of_a_burst_are_kept(database: Database, sql: Sql) -> None:
+    """To open one for each request of the next burst would cost more than the requests."""
+    mine = "SELECT pid FROM pg_stat_activity WHERE application_name = 'test' AND datname = current_database()"
+    opened = []
+    for _ in range(2):
+        burst = [await database.engine.connect() for _ in range(POOL_SIZE)]
+        opened.append({row["pid"] for row in await sql(mine)})
+        for connection in burst:
+            await connection.close()
+    assert opened[0] == opened[1]
+    assert len(opened[0]) >= POOL_SIZE
 
 
 async def test_a_connection_that_was_lent_for_a_statement_is_fit_for_a_transaction(
