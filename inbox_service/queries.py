@@ -45,8 +45,11 @@ _CREATE_FROM_EVENTS = insert(InboxItem).on_conflict_do_nothing(index_elements=[I
 
 
 async def create_items_from_events(session: AsyncSession, items: Sequence[dict[str, Any]]) -> None:
-    """Make each item, unless one was made from the same event before: all of them or none."""
-    await session.execute(_CREATE_FROM_EVENTS, items)
+    """Make each item, unless one was made from the same event before: all of them or none, also without a transaction.
+
+    asyncpg sends many rows as one implicit transaction. The ORM might make several statements of them.
+    """
+    await (await session.connection()).execute(_CREATE_FROM_EVENTS, items)
 
 
 _MARK_READ = (
