@@ -118,6 +118,10 @@ class Relay:
         self._carrier.doubt()
         try:
             while True:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    # Swallowed on the way: Python 3.11's `wait_for`, which nats-py waits with, gives back an answer
+                    # that comes in the same moment and forgets that it was cancelled.
+                    raise asyncio.CancelledError
                 self._woken.clear()
                 await self._audit(connection)
                 match await self._carrier.carry(connection):
