@@ -4,6 +4,7 @@
 
 FROM python:3.11.17-slim AS build
 WORKDIR /tandem
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /venv
 ENV PATH=/venv/bin:$PATH
 # Before the code: as long as the lock is the same, this layer is.
@@ -16,8 +17,8 @@ COPY inbox_service inbox_service
 COPY push_gateway push_gateway
 COPY bus_inspector bus_inspector
 COPY deploy/make_secrets.py deploy/make_secrets.py
-# Compiled here, because nothing can be written later.
-RUN python -m compileall -q .
+# Compiled here, because nothing can be written later; and what the gateway has in C, because it has a compiler here.
+RUN python -m push_gateway.native && ls push_gateway/native/_arrivals.*.so && python -m compileall -q .
 
 FROM caddy:2.11.7-alpine AS edge
 # A new volume has the owner that its folder has in the image.

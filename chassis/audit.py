@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import changes
-from chassis.changes import Change, Interpret
+from chassis.changes import Change, Interpreter
 from chassis.streams import Stream
 
 log = structlog.get_logger(__name__)
@@ -26,7 +26,7 @@ class Audit:
     """
 
     stream: Stream
-    interpret: Interpret
+    interpreter: Interpreter
     subjects: str
 
     async def run(self, connection: AsyncConnection) -> bool:
@@ -38,14 +38,13 @@ class Audit:
         Raises:
             BusUnavailable: the stream cannot be asked.
         """
-        latest = await changes.published_latest(connection)
+        latest = await changes.published_latest(connection, self.interpreter.context)
         await self.stream.ensure()
-        if latest is None or await self._holds(connection, *latest):
+        if latest is None or await self._holds(*latest):
             return False
         boundary = await self._last_intact(connection, below=latest[1])
         epoch = await self.stream.begin_epoch()
-        async with connection.begin():
-            again = await changes.publish_again(connection, after=boundary)
+        again = await changes.publish_again(connection, after=boundary)
         log.error("the stream has lost events", changes=again, after_sequence=boundary, epoch=epoch)
         return True
 
@@ -65,18 +64,18 @@ class Audit:
     async def _last_intact(self, connection: AsyncConnection, *, below: int) -> int:
         """The highest recorded sequence whose change the stream still holds; 0 if it holds none."""
         intact, lost = 0, below
-        while (middle := await changes.published_between(connection, intact, lost)) is not None:
+        context = self.interpreter.context
+        while (middle := await changes.published_between(connection, context, intact, lost)) is not None:
             change, seq = middle
-            if await self._holds(connection, change, seq):
+            if await self._holds(change, seq):
                 intact = seq
             else:
                 lost = seq
         return intact
 
-    async def _holds(self, connection: AsyncConnection, change: Change, seq: int) -> bool:
+    async def _holds(self, change: Change, seq: int) -> bool:
         """Whether the stream has the change's message where it was recorded, or is past the time of keeping it."""
-        async with connection.begin():
-            (meaning,) = await self.interpret(connection, [change])
+        [meaning] = self.interpreter.interpret([change])
         stored = await self.stream.message(seq)
         if stored is None:
             return await self.stream.is_trimmed(seq)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis import changes
 from chassis.audit import Audit
-from chassis.changes import Change, Interpret, Meaning
+from chassis.changes import Change, Interpreter, Meaning
 from chassis.database import is_unavailable
 from chassis.errors import BusUnavailable
 from chassis.failpoints import Point, reached
@@ -43,13 +43,13 @@ class Carrier:
         self,
         stream: Stream,
         audit: Audit,
-        interpret: Interpret,
+        interpreter: Interpreter,
         *,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self.audit = audit
         self.suspicious = False
-        self._interpret = interpret
+        self._interpreter = interpreter
         self._clock = clock
         self._publisher = Publisher(stream)
         self._highest = 0
@@ -64,38 +64,36 @@ class Carrier:
 
     async def carry(self, connection: AsyncConnection) -> Result:
         """Publish and mark the next changes. "more" if there were as many as fit, "failed" if some are left."""
-        batch, meanings = await self._read(connection)
-        if not batch:
+        meanings = await self._read(connection)
+        if not meanings:
             self._certain = True
             return "done"
-        outcome = await self._publish(connection, batch, [each for meaning in meanings for each in meaning.messages])
+        messages = [each for meaning in meanings for each in meaning.messages]
+        outcome = await self._publish(connection, meanings[0].change.at, messages)
         reached(Point.ACKED)
-        async with connection.begin():
-            if published := list(_published(meanings, outcome.sequences)):
-                await changes.mark(connection, published)
-            for meaning in meanings:
-                if meaning.error is not None:
-                    log.error("a change cannot be published", change=meaning.change.id, error=meaning.error)
-                    await changes.bury(connection, meaning.change, meaning.error)
+        if published := list(_published(meanings, outcome.sequences)):
+            await changes.mark(connection, published)
+        for meaning in meanings:
+            if meaning.error is not None:
+                log.error("a change cannot be published", change=meaning.change.id, error=meaning.error)
+                await changes.bury(connection, meaning.change, meaning.error)
         if outcome.failure is not None:
-            log.warning("publishing failed; the changes wait", waiting=len(batch), reason=outcome.failure)
+            log.warning("publishing failed; the changes wait", waiting=len(meanings), reason=outcome.failure)
             self.doubt()
             return "failed"
-        if len(batch) == BATCH:
+        if len(meanings) == BATCH:
             return "more"
         self._certain = True
         return "done"
 
-    async def _publish(
-        self, connection: AsyncConnection, batch: Sequence[Change], messages: Sequence[Message]
-    ) -> Outcome:
-        """Publish what the stream does not have yet.
+    async def _publish(self, connection: AsyncConnection, oldest: dt.datetime, messages: Sequence[Message]) -> Outcome:
+        """Publish what the stream does not have yet; the first change was made at `oldest`.
 
         It recognises copies only for a while. Where a failure, ours or another relay's, may be longer past than that,
         what was stored without our knowing is looked up: once, as from then on we know what we store.
         """
         stored: Mapping[str, int] = {}
-        if not self._certain and self._clock() - batch[0].at > COPIES_RECOGNISED:
+        if not self._certain and self._clock() - oldest > COPIES_RECOGNISED:
             try:
                 if self._stored is None:
                     self._stored = await self.audit.stored(connection)
@@ -119,32 +117,27 @@ class Carrier:
             self.suspicious = True
         self._highest = max(self._highest, *sequences, 0)
 
-    async def _read(self, connection: AsyncConnection) -> tuple[Sequence[Change], Sequence[Meaning]]:
-        """The next changes and what they mean. If that fails for all at once, find the one that it fails for.
-
-        One transaction for both, since every round trip is waited for by whoever is to get the event; each of the
-        second attempts has its own, as a statement that failed has spoiled the first. A savepoint would cost four.
-        """
-        batch: Sequence[Change] = []
+    async def _read(self, connection: AsyncConnection) -> Sequence[Meaning]:
+        """What the next changes mean. If that fails for all at once, find the one that it fails for."""
         try:
-            async with connection.begin():
-                batch = await changes.unpublished(connection, limit=BATCH)
-                meanings = await self._interpret(connection, batch) if batch else []
-        except Exception as error:
-            if not batch or is_unavailable(error):
-                raise
-            meanings = [await self._meaning(connection, change) for change in batch]
-        return batch, [self._checked(meaning) for meaning in meanings]
-
-    async def _meaning(self, connection: AsyncConnection, change: Change) -> Meaning:
-        """What one change means."""
-        try:
-            async with connection.begin():
-                [meaning] = await self._interpret(connection, [change])
+            batch = await changes.unpublished(connection, self._interpreter.context, limit=BATCH)
+            meanings = self._interpreter.interpret(batch)
         except Exception as error:
             if is_unavailable(error):
                 raise
-            return Meaning(change, error=f"{type(error).__name__}: {error}")
+            bare = await changes.unpublished(connection, changes.NO_CONTEXT, limit=BATCH)
+            meanings = [await self._meaning(connection, change) for change in bare]
+        return [self._checked(meaning) for meaning in meanings]
+
+    async def _meaning(self, connection: AsyncConnection, bare: Change) -> Meaning:
+        """What one change means, which was read without its context."""
+        try:
+            change = await changes.one(connection, self._interpreter.context, bare.id)
+            [meaning] = self._interpreter.interpret([change])
+        except Exception as error:
+            if is_unavailable(error):
+                raise
+            return Meaning(bare, error=f"{type(error).__name__}: {error}")
         return meaning
 
     def _checked(self, meaning: Meaning) -> Meaning:

@@ -1,12 +1,13 @@
 """Owns captured changes: reading, marking, burying and forgetting the rows of `changes`, and what they mean."""
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.publisher import Message
@@ -19,6 +20,7 @@ class Change:
     Attributes:
         row: the row after it, or the last one in case of a delete.
         again: it was published before, and the stream has lost it.
+        context: what the database knew of it besides when the change was read; see `Interpreter`.
     """
 
     id: int
@@ -28,6 +30,7 @@ class Change:
     row: dict[str, Any]
     at: dt.datetime
     again: bool
+    context: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,19 @@ class Meaning:
     error: str | None = None
 
 
-Interpret = Callable[[AsyncConnection, Sequence[Change]], Awaitable[Sequence[Meaning]]]
-"""A service's mapping. It looks up what it needs for all the given changes at once and gives one meaning for each,
-in the same order. A change that it cannot map gets an error; it raises only if the database is away."""
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """A service's mapping.
+
+    Attributes:
+        context: an SQL expression over the `change` that is read, for what else is needed to interpret it. It is part
+            of the statement that reads the changes: one round trip, and one snapshot for all of it.
+        interpret: gives one meaning for each of the changes that were read together, in the same order. A change that
+            it cannot map gets an error.
+    """
+
+    context: str
+    interpret: Callable[[Sequence[Change]], Sequence[Meaning]]
 
 
 def meaning_of(change: Change, interpret: Callable[[Change], Sequence[Message]]) -> Meaning:
@@ -52,9 +65,11 @@ def meaning_of(change: Change, interpret: Callable[[Change], Sequence[Message]])
         return Meaning(change, error=f"{type(error).__name__}: {error}")
 
 
-_UNPUBLISHED = text(
-    "SELECT id, event_id, table_name, op, row, at, again FROM changes WHERE seq IS NULL ORDER BY id LIMIT :limit"
-)
+_UNPUBLISHED = "WHERE seq IS NULL ORDER BY id LIMIT :limit"
+
+_ONE = "WHERE id = :id"
+
+NO_CONTEXT = "NULL"
 
 _MARK = text(
     "UPDATE changes SET seq = acked.seq"
@@ -73,27 +88,47 @@ _FORGET = text(
     " (SELECT id FROM changes WHERE seq IS NOT NULL AND at < now() - CAST(:keep AS interval) LIMIT :limit)"
 )
 
-_LATEST = text(
-    "SELECT id, event_id, table_name, op, row, at, again, seq FROM"
-    " (SELECT * FROM changes WHERE seq > 0 ORDER BY id DESC LIMIT 1000) AS recent ORDER BY seq DESC LIMIT 1"
+_LATEST = (
+    "WHERE id = (SELECT id FROM (SELECT id, seq FROM changes WHERE seq > 0 ORDER BY id DESC LIMIT 1000) AS recent"
+    " ORDER BY seq DESC LIMIT 1)"
 )
 
 _BEFORE_LATEST = text(
     "SELECT coalesce(min(seq), 0) FROM (SELECT seq FROM changes WHERE seq > 0 ORDER BY id DESC LIMIT 1000) AS recent"
 )
 
-_BETWEEN = text(
-    "SELECT id, event_id, table_name, op, row, at, again, seq FROM changes WHERE seq > :low AND seq < :high"
+_BETWEEN = (
+    "WHERE seq > :low AND seq < :high"
     " ORDER BY seq LIMIT 1 OFFSET (SELECT count(*) / 2 FROM changes WHERE seq > :low AND seq < :high)"
 )
 
 _AGAIN = text("UPDATE changes SET seq = NULL, again = true WHERE seq > :after")
 
 
-async def unpublished(connection: AsyncConnection, *, limit: int) -> list[Change]:
+@functools.cache
+def _reading(which: str, context: str) -> TextClause:
+    """The statement that reads some changes in the order of their ids, each with its context and its mark."""
+    return text(
+        f"SELECT id, event_id, table_name, op, row, at, again, ({context}) AS context, seq"  # noqa: S608 - both are ours
+        f" FROM (SELECT * FROM changes {which}) AS change ORDER BY id"
+    )
+
+
+async def _read(connection: AsyncConnection, which: str, context: str, **values: Any) -> list[tuple[Change, int]]:
+    """The changes, each with its mark, which only those have that are published."""
+    rows: Sequence[Sequence[Any]] = (await connection.execute(_reading(which, context), values)).all()
+    return [(Change(*row[:-1]), row[-1]) for row in rows]
+
+
+async def unpublished(connection: AsyncConnection, context: str, *, limit: int) -> list[Change]:
     """The changes that are not marked yet, by id. Never "after the last id": ids become visible out of order."""
-    rows = await connection.execute(_UNPUBLISHED, {"limit": limit})
-    return [Change(*row) for row in rows]
+    return [change for change, _ in await _read(connection, _UNPUBLISHED, context, limit=limit)]
+
+
+async def one(connection: AsyncConnection, context: str, change: int) -> Change:
+    """The change with an id."""
+    [(found, _)] = await _read(connection, _ONE, context, id=change)
+    return found
 
 
 async def mark(connection: AsyncConnection, published: Sequence[tuple[int, int]]) -> None:
@@ -112,24 +147,21 @@ async def forget(connection: AsyncConnection, *, keep: dt.timedelta, limit: int)
     return (await connection.execute(_FORGET, {"keep": keep, "limit": limit})).rowcount
 
 
-async def published_latest(connection: AsyncConnection) -> tuple[Change, int] | None:
+async def published_latest(connection: AsyncConnection, context: str) -> tuple[Change, int] | None:
     """The published change that stands last in the stream, with its sequence there."""
-    async with connection.begin():
-        row = (await connection.execute(_LATEST)).one_or_none()
-    return (Change(*row[:-1]), row[-1]) if row is not None else None
+    return next(iter(await _read(connection, _LATEST, context)), None)
 
 
 async def published_before_latest(connection: AsyncConnection) -> int:
     """A sequence behind which stands whatever was published together with the latest published changes, or later."""
-    async with connection.begin():
-        return await connection.scalar(_BEFORE_LATEST) or 0
+    return await connection.scalar(_BEFORE_LATEST) or 0
 
 
-async def published_between(connection: AsyncConnection, low: int, high: int) -> tuple[Change, int] | None:
+async def published_between(
+    connection: AsyncConnection, context: str, low: int, high: int
+) -> tuple[Change, int] | None:
     """The published change in the middle of those with a sequence above `low` and below `high`."""
-    async with connection.begin():
-        row = (await connection.execute(_BETWEEN, {"low": low, "high": high})).one_or_none()
-    return (Change(*row[:-1]), row[-1]) if row is not None else None
+    return next(iter(await _read(connection, _BETWEEN, context, low=low, high=high)), None)
 
 
 async def publish_again(connection: AsyncConnection, *, after: int) -> int:

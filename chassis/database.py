@@ -12,11 +12,9 @@ from chassis.failpoints import Point, reached
 
 log = structlog.get_logger(__name__)
 
-POOL_SIZE = 10
-"""Connections kept open a process: more than a process can keep busy on one core."""
-
-POOL_OVERFLOW = 10
-"""Further connections in a burst, closed when they come back."""
+POOL_SIZE = 20
+"""Connections a process: more than it can keep busy on one core. All are kept, as opening one costs more than a dozen
+answers; the one that came back last is lent first, so that in quiet times few are in use."""
 
 POOL_TIMEOUT = 5.0
 """Seconds a request waits for a connection before it is told 503: longer only builds up a queue."""
@@ -38,7 +36,8 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=POOL_SIZE,
-            max_overflow=POOL_OVERFLOW,
+            max_overflow=0,
+            pool_use_lifo=True,
             pool_timeout=POOL_TIMEOUT,
             connect_args={
                 "timeout": CONNECT_TIMEOUT,
@@ -46,10 +45,11 @@ class Database:
                 "server_settings": {"application_name": application_name, "timezone": "UTC"},
             },
         )
+        self._autocommitting = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, call: Callable[[], None]) -> None:
-        """Have `call` called after each commit of `transaction`; it must not block."""
+        """Have `call` called after each commit of `transaction` and `statement`; it must not block."""
         self._after_commit.append(call)
 
     @asynccontextmanager
@@ -57,6 +57,26 @@ class Database:
         """A session whose changes are committed, once, when the block ends, or all undone when it raises."""
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
+        self._committed()
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncSession]:
+        """A session for one statement that writes, which PostgreSQL commits by itself when it has ended.
+
+        A transaction around it would be two round trips more, and they cost more than most statements do.
+        """
+        async with self.reading() as session:
+            yield session
+        self._committed()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncSession]:
+        """A session for statements that only read. Each sees what is committed when it begins, as it would in a
+        transaction (READ COMMITTED)."""
+        async with AsyncSession(self._autocommitting, expire_on_commit=False) as session:
+            yield session
+
+    def _committed(self) -> None:
         reached(Point.COMMITTED)
         for call in self._after_commit:
             call()

@@ -1,4 +1,4 @@
-"""Owns what each HTTP request is given: a transaction that is committed once, the caller, idempotency.
+"""Owns what each HTTP request is given: a session of the database, the caller, the time.
 
 Dependencies, here and in the services, are coroutines also where they wait for nothing: FastAPI runs any other
 callable in a thread, which costs more than most of them do.
@@ -71,13 +71,26 @@ async def _edge(request: Request) -> Edge:
     return edge
 
 
-async def _session(edge: Annotated[Edge, Depends(_edge)]) -> AsyncIterator[AsyncSession]:
+CurrentEdge = Annotated[Edge, Depends(_edge)]
+
+
+async def _session(edge: CurrentEdge) -> AsyncIterator[AsyncSession]:
     async with edge.database.transaction() as session:
         yield session
 
 
+async def _statement(edge: CurrentEdge) -> AsyncIterator[AsyncSession]:
+    async with edge.database.statement() as session:
+        yield session
+
+
+async def _reading(edge: CurrentEdge) -> AsyncIterator[AsyncSession]:
+    async with edge.database.reading() as session:
+        yield session
+
+
 async def _caller(
-    edge: Annotated[Edge, Depends(_edge)],
+    edge: CurrentEdge,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
     if credentials is None:
@@ -89,14 +102,20 @@ async def _caller(
         raise Unauthorized(str(error)) from error
 
 
-async def _now(edge: Annotated[Edge, Depends(_edge)]) -> dt.datetime:
+async def _now(edge: CurrentEdge) -> dt.datetime:
     return edge.clock()
 
 
 CurrentCaller = Annotated[Caller, Depends(_caller)]
 
 Session = Annotated[AsyncSession, Depends(_session, scope="function")]
-"""Committed before the response is sent: a client that reads 2xx can rely on it."""
+"""A transaction. Committed before the response is sent: a client that reads 2xx can rely on it."""
+
+Statement = Annotated[AsyncSession, Depends(_statement, scope="function")]
+"""The same for requests that write with one statement only, and need no transaction around it."""
+
+Reading = Annotated[AsyncSession, Depends(_reading, scope="function")]
+"""For requests that write nothing."""
 
 Now = Annotated[dt.datetime, Depends(_now)]
 """When the request came in."""

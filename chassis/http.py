@@ -30,6 +30,10 @@ REQUEST_ID_MAX = 128
 GRACE = 3
 """Seconds that requests under way may take to finish when the process stops."""
 
+KEEP_ALIVE = 75
+"""Seconds that a connection may be idle: longer than proxies and pools of clients keep one (60 s in nginx, 5 s in
+httpx), so that it is they who hang up. If we did, it would race with their next request."""
+
 Check = Callable[[], Awaitable[bool]]
 
 
@@ -181,6 +185,7 @@ class HttpServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=GRACE,
             )
         )

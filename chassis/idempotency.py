@@ -9,16 +9,17 @@ Source: draft-ietf-httpapi-idempotency-key-header.
 import datetime as dt
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 from alembic import op
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.edge import Caller, CurrentCaller, Session
+from chassis.database import Database
+from chassis.edge import Caller, CurrentCaller, CurrentEdge
 from chassis.errors import Unprocessable
 from chassis.migrate import execute_script
 
@@ -42,13 +43,17 @@ CREATE INDEX idempotency_keys_at ON idempotency_keys (at);
 """
 
 _CLAIM = text(
-    "INSERT INTO idempotency_keys (user_id, key, request) VALUES (:user, :key, :request)"
+    "WITH old AS (SELECT user_id, key FROM idempotency_keys"
+    " WHERE at < now() - CAST(:keep AS interval) AND (user_id, key) <> (:user, :key)"
+    " ORDER BY at LIMIT 2 FOR UPDATE SKIP LOCKED),"
+    " forgotten AS (DELETE FROM idempotency_keys AS known USING old"
+    " WHERE (known.user_id, known.key) = (old.user_id, old.key))"
+    " INSERT INTO idempotency_keys (user_id, key, request) VALUES (:user, :key, :request)"
     " ON CONFLICT (user_id, key) DO NOTHING RETURNING true"
 )
-_FORGET_SOME = text(
-    "DELETE FROM idempotency_keys WHERE (user_id, key) IN (SELECT user_id, key FROM idempotency_keys"
-    " WHERE at < now() - CAST(:keep AS interval) ORDER BY at LIMIT 2 FOR UPDATE SKIP LOCKED)"
-)
+"""Also takes away two of those that are too old, but never its own, which is in the way of the new one until the end of
+the statement."""
+
 _RECALL = text("SELECT request, status, response FROM idempotency_keys WHERE user_id = :user AND key = :key")
 _REMEMBER = text(
     "UPDATE idempotency_keys SET status = :status, response = CAST(:response AS jsonb)"
@@ -66,45 +71,59 @@ def remove_idempotency_keys() -> None:
     op.execute("DROP TABLE idempotency_keys")
 
 
+Create = Callable[[AsyncSession], Awaitable[BaseModel]]
+
+
 class Once:
     """Does a creating request at most once for each key of a caller."""
 
-    def __init__(self, request: Request, session: AsyncSession, caller: Caller, key: str | None) -> None:
+    def __init__(self, request: Request, database: Database, caller: Caller, key: str | None) -> None:
         self._request = request
-        self._session = session
+        self._database = database
         self._identity = {"user": caller.user_id, "key": key}
         self._key = key
 
-    async def run(self, status: int, create: Callable[[], Awaitable[BaseModel]]) -> JSONResponse:
-        """Answer with `create`'s result, or with the first answer if this key was used before.
+    async def run(self, status: int, create: Create, *, statement: bool = False) -> Response:
+        """Answer with `create`'s result, or with the first answer if this key was used before. It is committed then.
+
+        Args:
+            create: does it, in the session that it is given.
+            statement: whether it writes with one statement only, which without a key needs no transaction around it.
 
         Raises:
             Unprocessable: the key was used for another request.
         """
         if self._key is None:
-            return JSONResponse((await create()).model_dump(mode="json"), status)
+            async with self._database.statement() if statement else self._database.transaction() as session:
+                created = await create(session)
+            return _answer(created.model_dump_json(), status)
+        async with self._database.transaction() as session:
+            return await self._once(session, status, create)
+
+    async def _once(self, session: AsyncSession, status: int, create: Create) -> Response:
         fingerprint = await self._fingerprint()
-        await self._session.execute(_FORGET_SOME, {"keep": KEEP})
-        if await self._session.scalar(_CLAIM, {**self._identity, "request": fingerprint}):
-            created = await create()
-            await self._session.execute(
-                _REMEMBER, {**self._identity, "status": status, "response": created.model_dump_json()}
-            )
-            return JSONResponse(created.model_dump(mode="json"), status)
-        first = (await self._session.execute(_RECALL, self._identity)).one()
+        claim = {**self._identity, "request": fingerprint, "keep": KEEP}
+        if await session.scalar(_CLAIM, claim):
+            created = (await create(session)).model_dump_json()
+            await session.execute(_REMEMBER, {**self._identity, "status": status, "response": created})
+            return _answer(created, status)
+        first = (await session.execute(_RECALL, self._identity)).one()
         if first.request != fingerprint:
             raise Unprocessable("this key was used for another request; use a new one", field="Idempotency-Key")
-        response: Any = first.response
-        return JSONResponse(response, first.status, {"Idempotency-Replayed": "true"})
+        return JSONResponse(first.response, first.status, {"Idempotency-Replayed": "true"})
 
     async def _fingerprint(self) -> bytes:
         request = f"{self._request.method} {self._request.url.path}\n".encode() + await self._request.body()
         return hashlib.sha256(request).digest()
 
 
+def _answer(body: str, status: int) -> Response:
+    return Response(body, status, media_type=JSONResponse.media_type)
+
+
 async def _once(
     request: Request,
-    session: Session,
+    edge: CurrentEdge,
     caller: CurrentCaller,
     key: Annotated[
         str | None,
@@ -116,7 +135,7 @@ async def _once(
         ),
     ] = None,
 ) -> Once:
-    return Once(request, session, caller, key)
+    return Once(request, edge.database, caller, key)
 
 
 IdempotentOnce = Annotated[Once, Depends(_once)]

@@ -28,6 +28,8 @@ second, and waits for the stream at most 2 s."""
 
 _TRY = text("SELECT pg_try_advisory_lock(:key)")
 
+_WAIT_FOR_NO_DISK = text("SET synchronous_commit = off")
+
 _DEPOSE = text(
     "SELECT pg_terminate_backend(holder.pid) FROM pg_locks"
     " JOIN pg_stat_activity AS holder ON holder.pid = pg_locks.pid"
@@ -40,15 +42,19 @@ _DEPOSE = text(
 
 @contextlib.asynccontextmanager
 async def leadership(engine: AsyncEngine) -> AsyncIterator[AsyncConnection | None]:
-    """The connection that holds the lock, or None while somebody else has it. It is closed at the end."""
+    """The connection that holds the lock, or None while somebody else has it. It is closed at the end.
+
+    Each statement on it is a transaction of its own, which no commit waits for the disk for: see docs/decisions/0018.
+    """
     async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="REPEATABLE READ")
+        await connection.execution_options(isolation_level="AUTOCOMMIT")
         try:
-            async with connection.begin():
+            held = await connection.scalar(_TRY, {"key": LOCK})
+            if not held and await connection.scalar(_DEPOSE, {"key": LOCK, "silence": SILENCE}):
+                log.warning("the active relay has been silent for too long; its connection was ended")
                 held = await connection.scalar(_TRY, {"key": LOCK})
-                if not held and await connection.scalar(_DEPOSE, {"key": LOCK, "silence": SILENCE}):
-                    log.warning("the active relay has been silent for too long; its connection was ended")
-                    held = await connection.scalar(_TRY, {"key": LOCK})
+            if held:
+                await connection.execute(_WAIT_FOR_NO_DISK)
             yield connection if held else None
         finally:
             await connection.invalidate()  # back in the pool it would keep the lock

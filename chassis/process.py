@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import socket
@@ -80,6 +81,9 @@ def main(start: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
         await start(stop)
 
     failpoints.arm()
+    # What was imported stays for good: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(signalled())

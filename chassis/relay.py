@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis import changes
 from chassis.audit import Audit
 from chassis.carrier import Carrier
-from chassis.changes import Interpret
+from chassis.changes import Interpreter
 from chassis.database import Database, is_unavailable
 from chassis.errors import BusUnavailable
 from chassis.leadership import leadership
@@ -63,7 +63,7 @@ class Relay:
         revision: str,
         nudge: str,
         subjects: str,
-        interpret: Interpret,
+        interpreter: Interpreter,
         keep: dt.timedelta = KEEP,
     ) -> None:
         """Put it together.
@@ -72,7 +72,7 @@ class Relay:
             revision: the schema that the database must have.
             nudge: the subject on which other processes say that they have committed something.
             subjects: a filter for all that this database's changes are published to.
-            interpret: what changes mean.
+            interpreter: what changes mean.
             keep: how long published changes are kept.
         """
         self._database = database
@@ -80,7 +80,7 @@ class Relay:
         self._stream = stream
         self._nudge = nudge
         self._keep = keep
-        self._carrier = Carrier(stream, Audit(stream, interpret, subjects), interpret)
+        self._carrier = Carrier(stream, Audit(stream, interpreter, subjects), interpreter)
         self._woken = asyncio.Event()
         self._audited_at = 0.0
         self._forgotten_at = 0.0
@@ -118,6 +118,10 @@ class Relay:
         self._carrier.doubt()
         try:
             while True:
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    # Swallowed on the way: Python 3.11's `wait_for`, which nats-py waits with, gives back an answer
+                    # that comes in the same moment and forgets that it was cancelled.
+                    raise asyncio.CancelledError
                 self._woken.clear()
                 await self._audit(connection)
                 match await self._carrier.carry(connection):
@@ -148,8 +152,7 @@ class Relay:
     async def _forget(self, connection: AsyncConnection) -> None:
         if time.monotonic() - self._forgotten_at < SWEEP:
             return
-        async with connection.begin():
-            forgotten = await changes.forget(connection, keep=self._keep, limit=FORGET_AT_ONCE)
+        forgotten = await changes.forget(connection, keep=self._keep, limit=FORGET_AT_ONCE)
         if forgotten < FORGET_AT_ONCE:
             self._forgotten_at = time.monotonic()
 

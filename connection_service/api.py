@@ -6,10 +6,9 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, Field
 
-from chassis.edge import CurrentCaller, Now, Session
+from chassis.edge import CurrentCaller, Now, Reading, Session
 from chassis.fields import Text
 from chassis.idempotency import IdempotentOnce
 from chassis.paging import PAGE, Cursor, Limit, Page
@@ -84,12 +83,10 @@ Catalogue = Annotated[daily.Catalogue, Depends(_catalogue)]
     responses=refusals(AlreadyPartnered),
     tags=["partnership"],
 )
-async def invite(
-    session: Session, caller: CurrentCaller, now: Now, once: IdempotentOnce, wish: NewInvite | None = None
-) -> JSONResponse:
+async def invite(caller: CurrentCaller, now: Now, once: IdempotentOnce, wish: NewInvite | None = None) -> Response:
     """Make a code that works once and for seven days."""
-    time_zone = (wish or NewInvite()).time_zone
-    return await once.run(201, lambda: partnerships.invite(session, caller.user_id, time_zone=time_zone, now=now))
+    zone = (wish or NewInvite()).time_zone
+    return await once.run(201, lambda session: partnerships.invite(session, caller.user_id, time_zone=zone, now=now))
 
 
 @router.post(
@@ -99,16 +96,14 @@ async def invite(
     responses=refusals(UnknownInvite, AlreadyPartnered, InviteSpent),
     tags=["partnership"],
 )
-async def accept(
-    session: Session, caller: CurrentCaller, now: Now, once: IdempotentOnce, invite: InviteCode
-) -> JSONResponse:
+async def accept(caller: CurrentCaller, now: Now, once: IdempotentOnce, invite: InviteCode) -> Response:
     """Become the partner of whoever made the code."""
     code = invite.code.upper()
-    return await once.run(201, lambda: partnerships.accept(session, caller.user_id, code, now=now))
+    return await once.run(201, lambda session: partnerships.accept(session, caller.user_id, code, now=now))
 
 
 @router.get("/partnership", responses=refusals(NoPartnership), tags=["partnership"])
-async def partnership(session: Session, caller: CurrentCaller) -> events.Partnership:
+async def partnership(session: Reading, caller: CurrentCaller) -> events.Partnership:
     """The caller's partnership."""
     return await partnerships.current(session, caller.user_id)
 
@@ -122,7 +117,7 @@ async def end_partnership(session: Session, caller: CurrentCaller, now: Now) -> 
 
 @router.get("/daily-connections", tags=["daily"])
 async def history(
-    session: Session, caller: CurrentCaller, cursor: Cursor = None, limit: Limit = PAGE
+    session: Reading, caller: CurrentCaller, cursor: Cursor = None, limit: Limit = PAGE
 ) -> Page[events.DailyConnection]:
     """All questions of all partnerships of the caller, the latest first."""
     return await daily.history(session, caller.user_id, cursor=cursor, limit=limit)
@@ -141,11 +136,11 @@ async def today(session: Session, caller: CurrentCaller, catalogue: Catalogue, n
     responses=refusals(UnknownConnection, AlreadyAnswered, PartnershipEnded),
     tags=["daily"],
 )
-async def answer(
-    session: Session, caller: CurrentCaller, once: IdempotentOnce, connection_id: UUID, new: NewAnswer
-) -> JSONResponse:
+async def answer(caller: CurrentCaller, once: IdempotentOnce, connection_id: UUID, new: NewAnswer) -> Response:
     """Answer a question, once."""
-    return await once.run(201, lambda: daily.answer(session, caller.user_id, connection_id, new.text))
+    return await once.run(
+        201, lambda session: daily.answer(session, caller.user_id, connection_id, new.text), statement=True
+    )
 
 
 @router.get("/suggestions", tags=["daily"])

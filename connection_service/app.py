@@ -55,7 +55,7 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
         revision=revision,
         nudge=relay_nudge("connection"),
         subjects=source_filter("connection"),
-        interpret=changes.interpret,
+        interpreter=changes.INTERPRETER,
     )
     database.after_commit(relay.wake)
     edge = Edge(database, Authenticator.of(auth), identify=user_id)

@@ -2,103 +2,52 @@
 to that member, when a partnership begins and when it ends.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 from uuid import UUID, uuid5
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from chassis.changes import Change, Meaning, meaning_of
+from chassis.changes import Change, Interpreter, Meaning, meaning_of
 from chassis.publisher import Message
 from connection_service import queries
 from contracts import events
 from contracts.cloudevents import Event
 from contracts.subjects import event_subject, user_id
 
-Messages = Callable[[Change], list[Message]]
 
-
-async def interpret(connection: AsyncConnection, changes: Sequence[Change]) -> Sequence[Meaning]:
+def interpret(changes: Sequence[Change]) -> Sequence[Meaning]:
     """The events of each change."""
-    by_name: defaultdict[events.EventName | None, list[Change]] = defaultdict(list)
-    for change in changes:
-        by_name[_name(change)].append(change)
-    answered = {UUID(change.row["connection_id"]) for change in by_name["connection_answer:created"]}
-    begun = {UUID(change.row["partnership_id"]) for change in by_name["connection_partnership:created"]}
-    told_as: dict[events.EventName | None, Messages] = {
-        "connection_answer:created": await _answers(connection, answered),
-        "connection_partnership:created": await _partnerships(connection, begun),
-        "connection_partnership:ended": _ended,
-        None: lambda _: [],
-    }
-    return [meaning_of(change, told_as[_name(change)]) for change in changes]
+    return [meaning_of(change, _messages) for change in changes]
 
 
-def _name(change: Change) -> events.EventName | None:
-    """What a change is told as; None if that is nothing. A correction of an answer by hand has no event of its own."""
+INTERPRETER = Interpreter(queries.CONTEXT_OF_CHANGE, interpret)
+
+
+def _messages(change: Change) -> list[Message]:
+    """What a change is told as. A correction of an answer by hand has no event of its own."""
     match change.table, change.op, change.row.get("left_at"):
         case "connection_answers", "insert", _:
-            return "connection_answer:created"
+            return _answered(change)
         case "members", "insert" | "update", None:
-            return "connection_partnership:created"
+            return _begun(change)
         case ("members", "update", _) | ("members", "delete", None):
-            return "connection_partnership:ended"
-    return None
+            return _ended(change)
+    return []
 
 
-async def _answers(connection: AsyncConnection, answered: Collection[UUID]) -> Messages:
-    """Makes the events of answers to the daily connections `answered`."""
-    if not answered:
-        return lambda _: []
-    given: defaultdict[UUID, list[events.Answer]] = defaultdict(list)
-    for answer in await queries.answers_given(connection, answered):
-        given[answer.connection_id].append(events.Answer.model_validate(answer, from_attributes=True))
-    contexts: dict[UUID, events.DailyConnection] = {}
-    members: defaultdict[UUID, list[str]] = defaultdict(list)
-    for row in await queries.addressees(connection, answered):
-        members[row.id].append(row.user_id)
-        contexts[row.id] = events.DailyConnection(
-            id=row.id,
-            partnership_id=row.partnership_id,
-            date=row.date,
-            question=row.question,
-            answers=tuple(given[row.id]),
-        )
-
-    def messages(change: Change) -> list[Message]:
-        answer = events.Answer.model_validate(change.row)
-        data = events.ConnectionAnswerCreated(answer=answer, connection=contexts[answer.connection_id])
-        # Two events of one change need two ids.
-        return [
-            _message(change, "connection_answer:created", data, member, uuid5(change.event_id, member))
-            for member in members[answer.connection_id]
-        ]
-
-    return messages
+def _answered(change: Change) -> list[Message]:
+    members, connection = change.context["members"], change.context["connection"]
+    data = events.ConnectionAnswerCreated.model_validate({"answer": change.row, "connection": connection})
+    # Two events of one change need two ids.
+    return [
+        _message(change, "connection_answer:created", data, member, uuid5(change.event_id, member))
+        for member in members
+    ]
 
 
-async def _partnerships(connection: AsyncConnection, begun: Collection[UUID]) -> Messages:
-    """Makes the events of members of the partnerships `begun`."""
-    if not begun:
-        return lambda _: []
-    rows = await queries.partnerships(connection, begun)
-    members: defaultdict[UUID, list[str]] = defaultdict(list)
-    for row in rows:
-        members[row.id].append(row.user_id)
-    data = {
-        row.id: events.Partnership(
-            id=row.id, members=tuple(members[row.id]), time_zone=row.time_zone, created_at=row.created_at
-        )
-        for row in rows
-    }
-
-    def messages(change: Change) -> list[Message]:
-        partnership = data.get(UUID(change.row["partnership_id"]))
-        if partnership is None:  # removed since, with its members, of which there is a change behind this one
-            return []
-        return [_message(change, "connection_partnership:created", partnership, change.row["user_id"], change.event_id)]
-
-    return messages
+def _begun(change: Change) -> list[Message]:
+    if change.context is None:  # removed since, with its members, of which there is a change behind this one
+        return []
+    data = events.Partnership.model_validate(change.context)
+    return [_message(change, "connection_partnership:created", data, change.row["user_id"], change.event_id)]
 
 
 def _ended(change: Change) -> list[Message]:

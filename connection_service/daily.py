@@ -47,15 +47,14 @@ async def suggestions(
 
 async def answer(session: AsyncSession, user: str, connection: UUID, text: str) -> events.Answer:
     """Record the answer of `user`. That it is published follows from the row."""
-    partnership = await queries.hold_partnership_of(session, user, connection)
-    if partnership is None:
+    row = await queries.create_answer(session, connection, user, text)
+    if row is None:
         raise UnknownConnection
-    if partnership.ended_at is not None:
+    if row.ended_at is not None:
         raise PartnershipEnded
-    created = await queries.create_answer(session, connection, user, text)
-    if created is None:
+    if row.id is None:
         raise AlreadyAnswered((await queries.answer_of(session, connection, user)).id)
-    return views.answer(created)
+    return views.answer(row)
 
 
 async def _connection_today(

@@ -9,9 +9,8 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, bindparam, exists, select, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy import Row, and_, exists, select, text, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from connection_service.models import Answer, DailyConnection, Invite, Member, Partnership
 
@@ -107,19 +106,6 @@ def _of_member(user: Any) -> Any:
     return exists().where(Member.partnership_id == DailyConnection.partnership_id, Member.user_id == user)
 
 
-_HOLD_PARTNERSHIP_OF = (
-    select(Partnership)
-    .join(DailyConnection, DailyConnection.partnership_id == Partnership.id)
-    .where(DailyConnection.id == bindparam("connection"), _of_member(bindparam("user")))
-    .with_for_update(read=True, of=Partnership)
-)
-
-
-async def hold_partnership_of(session: AsyncSession, user: str, connection: UUID) -> Partnership | None:
-    """The partnership of a daily connection, if `user` is or was in it; kept from ending, but not from others."""
-    return await session.scalar(_HOLD_PARTNERSHIP_OF, {"connection": connection, "user": user})
-
-
 async def history(
     session: AsyncSession, user: str, *, before: tuple[dt.date, UUID] | None, limit: int
 ) -> list[DailyConnection]:
@@ -157,17 +143,32 @@ async def answers_to(session: AsyncSession, connections: Collection[UUID]) -> Se
     ).all()
 
 
-_CREATE_ANSWER = (
-    insert(Answer)
-    .values(connection_id=bindparam("connection"), author_id=bindparam("author"), text=bindparam("text"))
-    .on_conflict_do_nothing(index_elements=[Answer.connection_id, Answer.author_id])
-    .returning(Answer)
+_CREATE_ANSWER = text("""
+WITH held AS (
+    SELECT daily.id AS connection_id, partnership.ended_at
+    FROM daily_connections AS daily JOIN partnerships AS partnership ON partnership.id = daily.partnership_id
+    WHERE daily.id = :connection
+    AND EXISTS (SELECT FROM members WHERE partnership_id = partnership.id AND user_id = :author)
+    FOR SHARE OF partnership
+), created AS (
+    INSERT INTO connection_answers (connection_id, author_id, text)
+    SELECT connection_id, :author, :text FROM held WHERE ended_at IS NULL
+    ON CONFLICT (connection_id, author_id) DO NOTHING
+    RETURNING id, connection_id, author_id, text, created_at
 )
+SELECT held.ended_at, created.* FROM held LEFT JOIN created ON true
+""")
 
 
-async def create_answer(session: AsyncSession, connection: UUID, author: str, text: str) -> Answer | None:
-    """The new answer; None if there is one of this author already."""
-    return await session.scalar(_CREATE_ANSWER, {"connection": connection, "author": author, "text": text})
+async def create_answer(session: AsyncSession, connection: UUID, author: str, words: str) -> Row[Any] | None:
+    """`(ended_at, id, connection_id, author_id, text, created_at)`: when the partnership ended, and the new answer.
+
+    Without the answer, which is all NULL, if the partnership has ended or there is one of this author already; None if
+    there is no such connection or `author` never was in it. The partnership is kept from ending meanwhile, but not from
+    others who answer.
+    """
+    values = {"connection": connection, "author": author, "text": words}
+    return (await session.execute(_CREATE_ANSWER, values)).one_or_none()
 
 
 async def answer_of(session: AsyncSession, connection: UUID, author: str) -> Answer:
@@ -176,51 +177,27 @@ async def answer_of(session: AsyncSession, connection: UUID, author: str) -> Ans
     ).one()
 
 
-_ADDRESSEES = (
-    select(
-        DailyConnection.id,
-        DailyConnection.partnership_id,
-        DailyConnection.date,
-        DailyConnection.question,
-        Member.user_id,
+CONTEXT_OF_CHANGE = """
+CASE change.table_name
+    WHEN 'connection_answers' THEN (
+        SELECT jsonb_build_object('connection', to_jsonb(daily) || jsonb_build_object('answers', answers), 'members',
+            (SELECT jsonb_agg(user_id ORDER BY user_id) FROM members WHERE partnership_id = daily.partnership_id))
+        FROM daily_connections AS daily CROSS JOIN LATERAL (
+            SELECT coalesce(jsonb_agg(to_jsonb(answer) ORDER BY answer.id), '[]') AS answers
+            FROM connection_answers AS answer WHERE answer.connection_id = daily.id
+        ) AS given
+        WHERE daily.id = (change.row ->> 'connection_id')::uuid
     )
-    .join(Member, Member.partnership_id == DailyConnection.partnership_id)
-    .where(DailyConnection.id.in_(bindparam("connections", expanding=True)))
-    .order_by(DailyConnection.id, Member.user_id)
-)
-
-
-async def addressees(
-    connection: AsyncConnection, connections: Collection[UUID]
-) -> Sequence[Row[UUID, UUID, dt.date, str, str]]:
-    """Each of `connections` once for each of its members: `(id, partnership_id, date, question, user_id)`."""
-    return (await connection.execute(_ADDRESSEES, {"connections": list(connections)})).all()
-
-
-_ANSWERS_GIVEN = (
-    select(Answer.id, Answer.connection_id, Answer.author_id, Answer.text, Answer.created_at)
-    .where(Answer.connection_id.in_(bindparam("connections", expanding=True)))
-    .order_by(Answer.id)
-)
-
-
-async def answers_given(
-    connection: AsyncConnection, connections: Collection[UUID]
-) -> Sequence[Row[UUID, UUID, str, str, dt.datetime]]:
-    """All answers to `connections`, in the order in which they were given, with the fields of an answer."""
-    return (await connection.execute(_ANSWERS_GIVEN, {"connections": list(connections)})).all()
-
-
-_PARTNERSHIPS = (
-    select(Partnership.id, Partnership.time_zone, Partnership.created_at, Member.user_id)
-    .join(Member, Member.partnership_id == Partnership.id)
-    .where(Partnership.id.in_(bindparam("partnerships", expanding=True)))
-    .order_by(Partnership.id, Member.user_id)
-)
-
-
-async def partnerships(
-    connection: AsyncConnection, partnerships: Collection[UUID]
-) -> Sequence[Row[UUID, str, dt.datetime, str]]:
-    """Each of `partnerships` once for each of its members: `(id, time_zone, created_at, user_id)`."""
-    return (await connection.execute(_PARTNERSHIPS, {"partnerships": list(partnerships)})).all()
+    WHEN 'members' THEN (
+        SELECT to_jsonb(partnership) || jsonb_build_object('members',
+            (SELECT jsonb_agg(user_id ORDER BY user_id) FROM members WHERE partnership_id = partnership.id))
+        FROM partnerships AS partnership
+        WHERE partnership.id = (change.row ->> 'partnership_id')::uuid
+        AND EXISTS (SELECT FROM members WHERE partnership_id = partnership.id)
+    )
+END
+"""
+"""What an event needs besides the row that has changed. Of an answer: its daily connection with all answers to it, in
+the order in which they were given, and the members. Of a member: the partnership with both; NULL if it has no members
+any more.
+"""

@@ -2,9 +2,11 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+from sqlalchemy import Row
 
 from connection_service import models
 from contracts import events
@@ -25,7 +27,7 @@ def partnership(row: models.Partnership, members: Sequence[str]) -> events.Partn
     return events.Partnership(id=row.id, members=tuple(members), time_zone=row.time_zone, created_at=row.created_at)
 
 
-def answer(row: models.Answer) -> events.Answer:
+def answer(row: models.Answer | Row[Any]) -> events.Answer:
     return events.Answer.model_validate(row, from_attributes=True)
 
 

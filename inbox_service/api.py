@@ -5,10 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field, field_validator
 
-from chassis.edge import CurrentCaller, Session
+from chassis.edge import CurrentCaller, Reading, Statement
 from chassis.errors import Forbidden
 from chassis.fields import Storable, StorableObject, Text
 from chassis.idempotency import IdempotentOnce
@@ -62,45 +61,45 @@ class UnreadCount(BaseModel):
 
 @router.get("/items")
 async def listed(
-    session: Session, caller: CurrentCaller, is_read: bool | None = None, cursor: Cursor = None, limit: Limit = PAGE
+    session: Reading, caller: CurrentCaller, is_read: bool | None = None, cursor: Cursor = None, limit: Limit = PAGE
 ) -> items.InboxPage:
     """The caller's items, the newest first."""
     return await items.listed(session, caller.user_id, is_read=is_read, cursor=cursor, limit=limit)
 
 
 @router.post("/items", status_code=201, response_model=InboxItem, responses=refusals(Forbidden))
-async def create(session: Session, caller: CurrentCaller, once: IdempotentOnce, new: NewItem) -> JSONResponse:
+async def create(caller: CurrentCaller, once: IdempotentOnce, new: NewItem) -> Response:
     """Put an item into somebody's inbox. Needs the scope `inbox:write`."""
     caller.must_have(WRITE_SCOPE)
-    return await once.run(201, lambda: items.create(session, new.model_dump()))
+    return await once.run(201, lambda session: items.create(session, new.model_dump()), statement=True)
 
 
 @router.post("/items/read-all", responses=refusals(UnknownItem))
-async def read_all(session: Session, caller: CurrentCaller, bound: ReadThrough) -> Updated:
+async def read_all(session: Statement, caller: CurrentCaller, bound: ReadThrough) -> Updated:
     """Mark everything up to an item as read."""
     return Updated(updated=await items.mark_all_read(session, caller.user_id, bound.through))
 
 
 @router.get("/items/{item_id}", responses=refusals(UnknownItem))
-async def one(session: Session, caller: CurrentCaller, item_id: UUID) -> InboxItem:
+async def one(session: Reading, caller: CurrentCaller, item_id: UUID) -> InboxItem:
     """One item."""
     return await items.one(session, caller.user_id, item_id)
 
 
 @router.post("/items/{item_id}/read", responses=refusals(UnknownItem))
-async def read(session: Session, caller: CurrentCaller, item_id: UUID) -> InboxItem:
+async def read(session: Statement, caller: CurrentCaller, item_id: UUID) -> InboxItem:
     """Mark an item as read; twice is as good as once."""
     return await items.mark_read(session, caller.user_id, item_id)
 
 
 @router.delete("/items/{item_id}", status_code=204, responses=refusals(UnknownItem))
-async def remove(session: Session, caller: CurrentCaller, item_id: UUID) -> Response:
+async def remove(session: Statement, caller: CurrentCaller, item_id: UUID) -> Response:
     """Remove an item for good."""
     await items.remove(session, caller.user_id, item_id)
     return Response(status_code=204)
 
 
 @router.get("/unread-count")
-async def unread_count(session: Session, caller: CurrentCaller) -> UnreadCount:
+async def unread_count(session: Reading, caller: CurrentCaller) -> UnreadCount:
     """How many of the caller's items are unread."""
     return UnreadCount(unread_count=await items.unread_count(session, caller.user_id))

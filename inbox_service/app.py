@@ -58,7 +58,7 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
         revision=revision,
         nudge=relay_nudge("inbox"),
         subjects=source_filter("inbox"),
-        interpret=changes.interpret,
+        interpreter=changes.INTERPRETER,
     )
     database.after_commit(relay.wake)
     consumer = Consumer(

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID, uuid5
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from chassis.changes import Change, Meaning, meaning_of
+from chassis.changes import Change, Interpreter, Meaning, meaning_of
 from chassis.publisher import Message
 from contracts import events
 from contracts.cloudevents import Event
@@ -16,16 +14,19 @@ UNREAD_ID = UUID("6c0c4a5e-0a3f-4b7e-9d4e-5a1d2f1b8c77")
 """Names the unread event of a change, whose own id is that of its item event."""
 
 
-async def interpret(connection: AsyncConnection, changes: Sequence[Change]) -> Sequence[Meaning]:
+def interpret(changes: Sequence[Change]) -> Sequence[Meaning]:
     """The events of each change. The last one of each user also carries the count, as it is after all of them."""
     meanings = [meaning_of(change, _item_messages) for change in changes]
     last = {meaning.change.row["recipient_id"]: index for index, meaning in enumerate(meanings) if not meaning.error}
-    counts = await queries.unread_counts(connection, list(last))
+    counts = {change.row["recipient_id"]: change.context for change in changes if change.context is not None}
     for recipient, index in last.items():
         change, messages = meanings[index].change, meanings[index].messages
         unread = _unread_message(change, user_id(recipient), counts[recipient])
         meanings[index] = Meaning(change, (*messages, unread))
     return meanings
+
+
+INTERPRETER = Interpreter(queries.UNREAD_AFTER_CHANGE, interpret)
 
 
 def _item_messages(change: Change) -> list[Message]:

@@ -73,7 +73,7 @@ async def remove(session: AsyncSession, user: str, item: UUID) -> None:
 
 
 async def unread_count(session: AsyncSession, user: str) -> int:
-    return (await queries.unread_counts(session, [user]))[user]
+    return await queries.unread_count(session, user)
 
 
 def _view(row: models.InboxItem) -> InboxItem:

@@ -4,13 +4,13 @@ The statements that an answer waits for are constants: SQLAlchemy takes longer t
 execute it.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from inbox_service.models import InboxItem
 
@@ -45,18 +45,30 @@ _CREATE_FROM_EVENTS = insert(InboxItem).on_conflict_do_nothing(index_elements=[I
 
 
 async def create_items_from_events(session: AsyncSession, items: Sequence[dict[str, Any]]) -> None:
-    """Make each item, unless one was made from the same event before."""
-    await session.execute(_CREATE_FROM_EVENTS, items)
+    """Make each item, unless one was made from the same event before: all of them or none, also without a transaction.
+
+    asyncpg sends many rows as one implicit transaction. The ORM might make several statements of them.
+    """
+    await (await session.connection()).execute(_CREATE_FROM_EVENTS, items)
+
+
+_MARK_READ = (
+    update(InboxItem)
+    .where(
+        InboxItem.id == bindparam("item"),
+        InboxItem.recipient_id == bindparam("recipient"),
+        InboxItem.is_read.is_(False),
+    )
+    .values(is_read=True)
+    .returning(InboxItem)
+)
 
 
 async def mark_read(session: AsyncSession, recipient: str, item: UUID) -> InboxItem | None:
     """The item, read now; None if `recipient` has no such item. One that was read before is not changed."""
-    await session.execute(
-        update(InboxItem)
-        .where(InboxItem.id == item, InboxItem.recipient_id == recipient, InboxItem.is_read.is_(False))
-        .values(is_read=True)
+    return await session.scalar(_MARK_READ, {"item": item, "recipient": recipient}) or await item_of(
+        session, recipient, item
     )
-    return await item_of(session, recipient, item)
 
 
 async def mark_read_through(session: AsyncSession, recipient: str, through: UUID) -> int:
@@ -76,15 +88,22 @@ async def remove_item(session: AsyncSession, recipient: str, item: UUID) -> bool
     return await session.scalar(removed.returning(InboxItem.id)) is not None
 
 
-_UNREAD_COUNTS = (
-    select(InboxItem.recipient_id, func.count())
-    .where(InboxItem.recipient_id.in_(bindparam("recipients", expanding=True)), InboxItem.is_read.is_(False))
-    .group_by(InboxItem.recipient_id)
+_UNREAD_COUNT = (
+    select(func.count())
+    .select_from(InboxItem)
+    .where(InboxItem.recipient_id == bindparam("recipient"), InboxItem.is_read.is_(False))
 )
 
 
-async def unread_counts(connection: AsyncConnection | AsyncSession, recipients: Collection[str]) -> dict[str, int]:
-    """How many unread items each of `recipients` has."""
-    rows = await connection.execute(_UNREAD_COUNTS, {"recipients": list(recipients)})
-    counted = {row[0]: row[1] for row in rows}
-    return {recipient: counted.get(recipient, 0) for recipient in recipients}
+async def unread_count(session: AsyncSession, recipient: str) -> int:
+    """How many unread items `recipient` has."""
+    return (await session.execute(_UNREAD_COUNT, {"recipient": recipient})).scalar_one()
+
+
+UNREAD_AFTER_CHANGE = """
+CASE WHEN change.id = max(change.id) OVER (PARTITION BY change.row ->> 'recipient_id') THEN (
+    SELECT count(*) FROM inbox_items WHERE recipient_id = change.row ->> 'recipient_id' AND NOT is_read
+) END
+"""
+"""How many unread items the recipient of a change has now. It stands with the last change of each of those that are
+read together, as it is counted once."""

@@ -14,14 +14,13 @@ import asyncpg
 import httpx
 import pytest
 from nats.js.api import RawStreamMsg
-from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import make_url
 from starlette.types import ASGIApp
 
 from chassis import migrate
 from chassis.auth import Authenticator, issue_token
 from chassis.bus import Bus
-from chassis.changes import Change, Meaning, meaning_of
+from chassis.changes import Change, Interpreter, Meaning, meaning_of
 from chassis.database import Database
 from chassis.edge import Edge
 from chassis.http import HttpServer
@@ -236,14 +235,15 @@ def stored() -> Stored:
     return read
 
 
-async def interpret(connection: AsyncConnection, batch: Sequence[Change]) -> Sequence[Meaning]:
+def interpret(batch: Sequence[Change]) -> Sequence[Meaning]:
     """A message for each change of a thing; what stands in its note can make that fail in all ways there are."""
-    notes = {change.row["note"] for change in batch}
-    if "spoils" in notes:
+    if "spoils" in {change.row["note"] for change in batch}:
         raise LookupError("one of them spoils all")
-    if "divides" in notes:
-        await connection.execute(text("SELECT 1 / 0"))
     return [meaning_of(change, _messages) for change in batch]
+
+
+INTERPRETER = Interpreter("1 / CASE change.row ->> 'note' WHEN 'divides' THEN 0 ELSE 1 END", interpret)
+"""Its context makes the statement fail for what divides."""
 
 
 def _messages(change: Change) -> list[Message]:
@@ -272,7 +272,7 @@ async def start_relay(url: str, things: Stream) -> AsyncIterator[StartRelay]:
             revision="0001",
             nudge="relay.things",
             subjects="things.>",
-            interpret=interpret,
+            interpreter=INTERPRETER,
             **options,
         )
         database.after_commit(relay.wake)

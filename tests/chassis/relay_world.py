@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.audit import Audit
 from chassis.bus import Bus
 from chassis.carrier import Carrier, Result
-from chassis.changes import Change, Meaning
+from chassis.changes import Change, Interpreter, Meaning
 from chassis.database import Database, is_unavailable
 from chassis.errors import BusUnavailable
 from chassis.leadership import leadership
@@ -46,14 +46,17 @@ END_WHO_WAITS: Final = (
 )
 
 
-async def interpret(connection: AsyncConnection, batch: Sequence[Change]) -> Sequence[Meaning]:
+def interpret(batch: Sequence[Change]) -> Sequence[Meaning]:
     """As usual, but everything that happens to one thing goes to one subject, as in the services."""
 
     def moved(message: Message) -> Message:
         return replace(message, subject=message.subject.rpartition(".")[0])
 
-    meanings = await conftest.interpret(connection, batch)
+    meanings = conftest.interpret(batch)
     return [replace(meaning, messages=tuple(map(moved, meaning.messages))) for meaning in meanings]
+
+
+INTERPRETER: Final = Interpreter(conftest.INTERPRETER.context, interpret)
 
 
 @dataclass(frozen=True)
@@ -81,9 +84,9 @@ class Relay:
 
     def __init__(self, wire: LossyWire, bus: Bus, database: Database, place: Place) -> None:
         stream = Stream(bus, place.shape, replicas=1)
-        audit = Audit(stream, interpret, "things.>")
+        audit = Audit(stream, INTERPRETER, "things.>")
         self.wire = wire
-        self._carrier = Carrier(stream, audit, interpret, clock=lambda: dt.datetime.now(dt.UTC) + place.age)
+        self._carrier = Carrier(stream, audit, INTERPRETER, clock=lambda: dt.datetime.now(dt.UTC) + place.age)
         self._database = database
         self._term = contextlib.AsyncExitStack()
         self._connection: AsyncConnection | None = None

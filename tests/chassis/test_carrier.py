@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 from nats.js.api import RawStreamMsg
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 import chassis.relay
 from chassis.audit import Audit
+from chassis.carrier import Carrier
 from chassis.database import Database
 from chassis.relay import Relay
 from chassis.streams import Stream
+from tests.chassis.conftest import INTERPRETER
 
 Sql = Callable[..., Awaitable[list[Any]]]
 Stored = Callable[..., Awaitable[list[RawStreamMsg]]]
@@ -75,6 +77,23 @@ async def test_a_long_backlog_is_published_in_order_and_without_a_pause(
     start_relay()
     assert [seq for _, seq in await marks()] == list(range(1, 1202))
     assert bodies(await stored(things)) == numbered(1201)
+
+
+async def test_a_change_is_read_with_one_statement_and_marked_with_another(
+    database: Database, things: Stream, insert: Insert, marks: Marks
+) -> None:
+    """Round trips to the database are what a relay costs most; a look at a table without news is one."""
+    told: list[str] = []
+    event.listen(database.engine.sync_engine, "before_cursor_execute", lambda *call: told.append(call[2].split()[0]))
+    carrier = Carrier(things, Audit(things, INTERPRETER, "things.>"), INTERPRETER)
+    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await insert("a", "b")
+        assert await carrier.carry(connection) == "done"
+        assert told == ["SELECT", "UPDATE"]
+        assert await carrier.carry(connection) == "done"
+    assert told == ["SELECT", "UPDATE", "SELECT"]
+    assert await marks() == [("a", 1), ("b", 2)]
 
 
 async def test_a_transaction_that_commits_late_with_low_ids_is_not_skipped(

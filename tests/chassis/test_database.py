@@ -11,7 +11,7 @@ from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.testing import capture_logs
 
-from chassis.database import Database, is_unavailable
+from chassis.database import POOL_SIZE, Database, is_unavailable
 from chassis.edge import Edge, Session
 from chassis.http import create_app
 from chassis.settings import AuthSettings
@@ -45,6 +45,59 @@ async def test_a_transaction_is_committed_when_its_block_ends(database: Database
         assert (await sql("SELECT note FROM things"), called) == ([], [])
     assert [row["note"] for row in await sql("SELECT note FROM things")] == ["a"]
     assert called == ["first", "second"]
+
+
+async def test_a_statement_is_committed_when_it_has_ended(database: Database, sql: Sql) -> None:
+    """By itself. Those who asked are called when the block ends; if it raises, they find out by themselves."""
+    called: list[str] = []
+    database.after_commit(lambda: called.append("committed"))
+    async with database.statement() as session:
+        await session.execute(text("INSERT INTO things (note) VALUES ('a')"))
+        assert [row["note"] for row in await sql("SELECT note FROM things")] == ["a"]
+        assert called == []
+    assert called == ["committed"]
+    with pytest.raises(LookupError):
+        async with database.statement():
+            raise LookupError
+    assert called == ["committed"]
+
+
+async def test_who_only_reads_wakes_nobody(database: Database, sql: Sql) -> None:
+    """And sees what is committed when a statement begins."""
+    called: list[str] = []
+    database.after_commit(lambda: called.append("committed"))
+    async with database.reading() as session:
+        for number in (0, 1):
+            assert await session.scalar(text("SELECT count(*) FROM things")) == number
+            await sql("INSERT INTO things (note) VALUES ('a')")
+    assert called == []
+
+
+async def test_the_connections_of_a_burst_are_kept(database: Database, sql: Sql) -> None:
+    """To open one for each request of the next burst would cost more than the requests."""
+    mine = "SELECT pid FROM pg_stat_activity WHERE application_name = 'test' AND datname = current_database()"
+    opened = []
+    for _ in range(2):
+        burst = [await database.engine.connect() for _ in range(POOL_SIZE)]
+        opened.append({row["pid"] for row in await sql(mine)})
+        for connection in burst:
+            await connection.close()
+    assert opened[0] == opened[1]
+    assert len(opened[0]) >= POOL_SIZE
+
+
+async def test_a_connection_that_was_lent_for_a_statement_is_fit_for_a_transaction(
+    database: Database, sql: Sql
+) -> None:
+    """It does not go on committing by itself."""
+    pids = []
+    async with database.statement() as session:
+        pids.append(await session.scalar(text("SELECT pg_backend_pid()")))
+    async with database.transaction() as session:
+        pids.append(await session.scalar(text("SELECT pg_backend_pid()")))
+        await session.execute(text("INSERT INTO things (note) VALUES ('a')"))
+        assert await sql("SELECT FROM things") == []
+    assert pids[0] == pids[1]
 
 
 async def test_a_transaction_is_undone_when_its_block_raises_or_is_cancelled(database: Database, sql: Sql) -> None:

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from chassis.database import POOL_OVERFLOW, POOL_SIZE, Database
+from chassis.database import POOL_SIZE, Database
 from chassis.edge import CurrentCaller, Edge, Now, Session
 from chassis.errors import Conflict
 from chassis.http import create_app
@@ -185,7 +185,7 @@ async def test_a_request_that_finds_no_free_connection_is_503(
 ) -> None:
     """It is told so instead of waiting for ever; here all connections are taken and nobody waits at all."""
     monkeypatch.setattr(database.engine.pool, "_timeout", 0.01)
-    held = [await database.engine.connect() for _ in range(POOL_SIZE + POOL_OVERFLOW)]
+    held = [await database.engine.connect() for _ in range(POOL_SIZE)]
     assert (await client.post("/things/a")).status_code == 503
     for connection in held:
         await connection.close()

@@ -10,7 +10,8 @@ import pytest
 from fastapi import Request
 from fastapi.responses import StreamingResponse
 
-from chassis.http import BODY_MAX, GRACE, REQUEST_ID_MAX, HttpServer, create_app
+import chassis.http
+from chassis.http import BODY_MAX, GRACE, KEEP_ALIVE, REQUEST_ID_MAX, HttpServer, create_app
 from chassis.process import listen
 from devstack.ports import HOST, free_port, refusal
 from devstack.waiting import until
@@ -163,6 +164,21 @@ async def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one(client: ht
     with pytest.raises(httpx.RemoteProtocolError):
         await client.get("/breaks-off")
     assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_a_connection_is_kept_for_longer_than_proxies_and_clients_keep_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They hang up first, and never while we do. Here it is a moment, after which it is we who hang up."""
+    assert KEEP_ALIVE > 60
+    monkeypatch.setattr(chassis.http, "KEEP_ALIVE", 0.1)
+    server = Server()
+    async with server.running():
+        reader, writer = await asyncio.open_connection(HOST, server.port)
+        with contextlib.closing(writer):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            async with asyncio.timeout(4):  # uvicorn's own is 5
+                assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_request_under_way_may_finish_when_the_server_stops() -> None:

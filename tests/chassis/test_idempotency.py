@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.edge import CurrentCaller, Edge, Session
+from chassis.edge import CurrentCaller, Edge
 from chassis.errors import Conflict
 from chassis.http import create_app
 from chassis.idempotency import KEEP, KEY_MAX, IdempotentOnce
@@ -47,21 +47,19 @@ def app(edge: Edge) -> FastAPI:
     made = create_app("Things", version="1", checks={})
     edge.attach(made)
 
-    async def insert(session: Session, owner: str, note: str) -> Thing:
+    async def insert(session: AsyncSession, owner: str, note: str) -> Thing:
         row = (await session.execute(INSERT, {"owner": owner, "note": note})).one()
         if note == "refused":
             raise Conflict("there is one already")
         return Thing.model_validate(row, from_attributes=True)
 
     @made.post("/things")
-    async def create(session: Session, caller: CurrentCaller, once: IdempotentOnce, new: NewThing) -> JSONResponse:
-        return await once.run(201, lambda: insert(session, caller.user_id, new.note))
+    async def create(caller: CurrentCaller, once: IdempotentOnce, new: NewThing) -> Response:
+        return await once.run(201, lambda session: insert(session, caller.user_id, new.note))
 
     @made.post("/others")
-    async def create_another(
-        session: Session, caller: CurrentCaller, once: IdempotentOnce, new: NewThing
-    ) -> JSONResponse:
-        return await once.run(201, lambda: insert(session, caller.user_id, new.note))
+    async def create_another(caller: CurrentCaller, once: IdempotentOnce, new: NewThing) -> Response:
+        return await once.run(201, lambda session: insert(session, caller.user_id, new.note))
 
     return made
 

@@ -64,3 +64,14 @@ async def test_the_lock_of_another_database_is_another_lock(database: Database, 
         assert theirs is not None
         assert ours is not None
     await other.close()
+
+
+async def test_only_the_leader_does_not_wait_for_the_disk(database: Database) -> None:
+    """What it writes can be done again; what others write was promised to somebody. Its connection goes to nobody
+    else afterwards."""
+    show = text("SHOW synchronous_commit")
+    async with leadership(database.engine) as connection:
+        assert connection is not None
+        assert await connection.scalar(show) == "off"
+    async with database.statement() as statement, database.transaction() as transaction:
+        assert [await session.scalar(show) for session in (statement, transaction)] == ["on", "on"]

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from sqlalchemy import AdaptedConnection, event
 
 from chassis.database import Database
 from connection_service import daily, partnerships
@@ -25,6 +26,22 @@ async def asked(alice: httpx.AsyncClient, bob: httpx.AsyncClient, join: Join) ->
     await join(alice, bob)
     connection: str = (await alice.get("/daily-connections/today")).json()["id"]
     return connection
+
+
+@pytest.fixture
+def said(database: Database) -> list[str]:
+    """What PostgreSQL is told, BEGIN and COMMIT too."""
+    told: list[str] = []
+
+    def log_transactions(connection: AdaptedConnection, *_: object) -> None:
+        connection.driver_connection.add_query_logger(log)
+
+    def log(query: asyncpg.connection.LoggedQuery) -> None:
+        told.append(query.query)
+
+    event.listen(database.engine.sync_engine, "checkout", log_transactions)
+    event.listen(database.engine.sync_engine, "before_cursor_execute", lambda *call: told.append(call[2]))
+    return told
 
 
 async def give(who: httpx.AsyncClient, connection: str, text: str = "The sea") -> httpx.Response:
@@ -145,3 +162,20 @@ async def test_an_answer_that_comes_while_the_end_is_being_written_is_refused(
         assert await until(somebody_waits, within=5)
     assert (await answering).status_code == 409
     assert await sql("SELECT FROM connection_answers") == []
+
+
+async def test_an_answer_is_one_round_trip_to_the_database(
+    alice: httpx.AsyncClient, asked: str, said: list[str]
+) -> None:
+    """Round trips are what it costs most."""
+    assert (await give(alice, asked)).status_code == 201
+    await asyncio.sleep(0)  # what asyncpg logs, it logs a moment later
+    assert len(said) == 1
+
+
+async def test_an_answer_with_a_key_is_five_of_them(alice: httpx.AsyncClient, asked: str, said: list[str]) -> None:
+    """The key is claimed, and the answer remembered with it, in the transaction that makes it."""
+    path, key = f"/daily-connections/{asked}/answers", {"Idempotency-Key": "a key"}
+    assert (await alice.post(path, json={"text": "The sea"}, headers=key)).status_code == 201
+    await asyncio.sleep(0)
+    assert (len(said), said.count("BEGIN;"), said.count("COMMIT;")) == (5, 1, 1)

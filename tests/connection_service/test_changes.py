@@ -11,7 +11,7 @@ import pytest
 from chassis.changes import Meaning, unpublished
 from chassis.database import Database
 from chassis.publisher import Message
-from connection_service.changes import interpret
+from connection_service.changes import INTERPRETER
 from contracts.cloudevents import read_event
 from contracts.events import ConnectionAnswerCreated, Contract, Partnership, PartnershipEnded
 from contracts.subjects import addressee
@@ -31,7 +31,7 @@ def interpreted(database: Database) -> Interpreted:
 
     async def all_of_them() -> Sequence[Meaning]:
         async with database.engine.connect() as connection:
-            return await interpret(connection, await unpublished(connection, limit=500))
+            return INTERPRETER.interpret(await unpublished(connection, INTERPRETER.context, limit=500))
 
     return all_of_them
 

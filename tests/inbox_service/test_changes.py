@@ -7,12 +7,12 @@ from typing import Any
 import asyncpg
 import pytest
 
-from chassis.changes import Change, Meaning, unpublished
+from chassis.changes import Meaning, unpublished
 from chassis.database import Database
 from contracts.cloudevents import read_event
 from contracts.events import EVENT_TYPES, InboxItem
 from contracts.subjects import addressee
-from inbox_service.changes import interpret
+from inbox_service.changes import INTERPRETER
 
 Sql = Callable[..., Awaitable[list[asyncpg.Record]]]
 Interpreted = Callable[[], Awaitable[Sequence[Meaning]]]
@@ -26,7 +26,7 @@ def interpreted(database: Database) -> Interpreted:
 
     async def all_of_them() -> Sequence[Meaning]:
         async with database.engine.connect() as connection:
-            return await interpret(connection, await unpublished(connection, limit=500))
+            return INTERPRETER.interpret(await unpublished(connection, INTERPRETER.context, limit=500))
 
     return all_of_them
 
@@ -175,8 +175,6 @@ async def test_the_largest_item_fits_into_a_message(sql: Sql, interpreted: Inter
     assert max(message.size for meaning in await interpreted() for message in meaning.messages) < 128 * 1024
 
 
-async def test_no_change_is_no_question(database: Database) -> None:
+async def test_no_change_means_nothing(interpreted: Interpreted) -> None:
     """Nothing to interpret is nothing to publish."""
-    nothing: Sequence[Change] = []
-    async with database.engine.connect() as connection:
-        assert await interpret(connection, nothing) == []
+    assert await interpreted() == []
