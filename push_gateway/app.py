@@ -32,7 +32,8 @@ NAME = "push_gateway"
 
 GC_THRESHOLDS = (20_000, 50, 100)
 """How many objects more there are before each generation of the garbage collector looks at its own. A socket is some
-hundred objects that stay for hours: with Python's own thresholds accepting thousands is mostly looking at them again."""
+hundred objects that stay for hours: with Python's own thresholds to accept thousands is mostly to look at them again.
+"""
 
 
 async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop: asyncio.Event) -> None:
@@ -56,7 +57,6 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     inspection = Inspection(bus, hub, server.sessions, name_of(listener))
     hub.on_leave(inspection.remember)
     services: list[Service] = [bus, reading_bus, direct, replays, hub, sweep, ticker, overload, inspection, server]
-    gc.freeze()  # what is here now lives as long as the process
     gc.set_threshold(*GC_THRESHOLDS)
     log.info("events are taken", by="C" if native.take is not None else "Python")
     await run_together(services, stop=stop, drain=server.drain)
