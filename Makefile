@@ -53,7 +53,7 @@ psql: $(STACK_INSTALLED)  ## psql on the running system: DB=inbox or DB=connecti
 
 # Two files at a time: half of the time a test waits for something, and each of the two has servers of its own.
 test: $(INSTALLED) $(NATIVE) $(NODE_MODULES) browser  ## run every test against the real servers and a real browser
-	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --cov --cov-report=term $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
 check: $(INSTALLED) $(NODE_MODULES)  ## lint, format and types
 	@$(PYTHON) -m ruff check .

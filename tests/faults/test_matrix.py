@@ -8,6 +8,8 @@ from bench.faults.__main__ import BROKE_OFF, Outcome, run_matrix, seed_of_run, t
 from bench.faults.matrix import Result
 from bench.faults.rows import ROWS, SELECTION
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 async def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Outcome]:

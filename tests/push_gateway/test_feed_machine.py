@@ -19,6 +19,8 @@ from push_gateway.feed import Feed, Step
 from push_gateway.messages import StoredEvent
 from tests.push_gateway.feed_devices import SOURCES, Device, Room, Socket, Stream
 
+pytestmark = pytest.mark.long
+
 PHASES = tuple(phase for phase in Phase if phase is not Phase.explain)
 """To explain a failure takes minutes; the shortest example says enough."""
 

@@ -14,6 +14,8 @@ from tests.system.device import Device, names
 from tests.system.page import Page, State
 from tests.system.system import System
 
+pytestmark = pytest.mark.long
+
 STEPS = 40
 """Actions of a walk: each of the eight kinds some times, in less than 10 s."""
 

@@ -23,6 +23,8 @@ from tests.system.device import Device
 from tests.system.fuzz import fuzz
 from tests.system.system import SCOPE, System
 
+pytestmark = pytest.mark.long
+
 SECRET = "nobody else's business"
 
 UUIDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")

@@ -9,6 +9,8 @@ from tests.vectors.conftest import InBrowser
 from tests.vectors.reducer import reduced
 from tests.vectors.server import World, courses
 
+pytestmark = pytest.mark.long
+
 COURSES = 250
 """Some of them find a mistake in most of the rules; the vectors have one for each."""
 

@@ -19,6 +19,8 @@ from tests.system.conftest import People
 from tests.system.device import PATIENCE
 from tests.system.system import System
 
+pytestmark = pytest.mark.long
+
 LONG = 50
 """ms; from here on a task is a long one (W3C Long Tasks API, section 1)."""
 

@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 
+import pytest
 from playwright.async_api import BrowserContext, Locator, expect
 
 from devstack.waiting import until
@@ -12,6 +13,8 @@ from tests.system.browser.conftest import Browsers
 from tests.system.browser.window import Window, same
 from tests.system.conftest import People
 from tests.system.system import System
+
+pytestmark = pytest.mark.long
 
 UNDO = 0.2
 """Seconds in which a deletion can be undone here; six on the usual page."""

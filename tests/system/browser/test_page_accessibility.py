@@ -10,6 +10,8 @@ from tests.system.browser.window import Window
 from tests.system.conftest import ROOT, People
 from tests.system.system import System
 
+pytestmark = pytest.mark.long
+
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 

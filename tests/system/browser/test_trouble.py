@@ -14,6 +14,8 @@ from tests.system.browser.window import Window, same
 from tests.system.conftest import People, Runner, new_settings
 from tests.system.system import System
 
+pytestmark = pytest.mark.long
+
 HEARTBEAT = 2
 """Seconds between heartbeats of this gateway: a sleep that is to be noticed must be longer."""
 
