@@ -19,6 +19,7 @@ class Change:
     Attributes:
         row: the row after it, or the last one in case of a delete.
         again: it was published before, and the stream has lost it.
+        traceparent: the trace that it belongs to, if that is recorded.
     """
 
     id: int
@@ -28,6 +29,22 @@ class Change:
     row: dict[str, Any]
     at: dt.datetime
     again: bool
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits.
+
+    Attributes:
+        waiting: changes that are not in the stream yet, counted up to `COUNTED_MAX`.
+        oldest: for how many seconds the first of them has been there; 0 if there is none.
+        dead: changes that could not be published.
+    """
+
+    waiting: int
+    oldest: float
+    dead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +69,19 @@ def meaning_of(change: Change, interpret: Callable[[Change], Sequence[Message]])
         return Meaning(change, error=f"{type(error).__name__}: {error}")
 
 
+COUNTED_MAX = 100_000
+"""Waiting changes that are counted: some 20 ms. Who has more knows enough."""
+
+_BACKLOG = text(
+    "SELECT (SELECT count(*) FROM (SELECT FROM changes WHERE seq IS NULL LIMIT :most) AS waiting),"
+    " coalesce((SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM changes WHERE seq IS NULL"
+    " ORDER BY id LIMIT 1), 0),"
+    " (SELECT count(*) FROM dead_changes)"
+)
+
 _UNPUBLISHED = text(
-    "SELECT id, event_id, table_name, op, row, at, again FROM changes WHERE seq IS NULL ORDER BY id LIMIT :limit"
+    "SELECT id, event_id, table_name, op, row, at, again, traceparent FROM changes"
+    " WHERE seq IS NULL ORDER BY id LIMIT :limit"
 )
 
 _MARK = text(
@@ -94,6 +122,11 @@ async def unpublished(connection: AsyncConnection, *, limit: int) -> list[Change
     """The changes that are not marked yet, by id. Never "after the last id": ids become visible out of order."""
     rows = await connection.execute(_UNPUBLISHED, {"limit": limit})
     return [Change(*row) for row in rows]
+
+
+async def backlog(connection: AsyncConnection) -> Waiting:
+    """How much waits now."""
+    return Waiting(*(await connection.execute(_BACKLOG, {"most": COUNTED_MAX})).one())
 
 
 async def mark(connection: AsyncConnection, published: Sequence[tuple[int, int]]) -> None:

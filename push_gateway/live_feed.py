@@ -1,15 +1,17 @@
 """Owns one user's feed at work: it carries out what the state machine says and writes to the user's sockets."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Mapping
 
 import structlog
 from nats.aio.subscription import Subscription
 
+from chassis import tracing
 from chassis.errors import BusUnavailable
 from contracts import frames
 from contracts.subjects import Source, UserId
-from push_gateway import metrics
+from push_gateway import delivery_spans, metrics
 from push_gateway.connection import text_frame
 from push_gateway.errors import ReadsTooSlowly
 from push_gateway.feed import Feed, Step
@@ -103,6 +105,7 @@ class LiveFeed:
                 task.cancel()
 
     def _deliver(self, events: Iterable[StoredEvent]) -> None:
+        began = time.time_ns() if tracing.recording() else None
         for event in events:
             if not event.frame:
                 continue
@@ -112,7 +115,9 @@ class LiveFeed:
             encoded = text_frame(event.frame)
             for session in sessions:
                 session.connection.write(encoded)
-            metrics.frames.inc(len(sessions))
+            metrics.tally.delivered(event, len(sessions), len(encoded))
+            if began is not None:
+                delivery_spans.record(event, began=began, sockets=len(sessions))
         for session in [session for session in self._sessions if session.reads_too_slowly]:
             self.leave(session)
             session.end(ReadsTooSlowly("you read too slowly; resume"))
@@ -136,6 +141,7 @@ class LiveFeed:
                 return
             step = self.feed.read(batch.events, through=batch.through, more=batch.more)
             self._deliver(step.deliver)
+            metrics.repaired.inc(sum(event.previous is None for event in step.deliver))  # the others came live
             if step.read_after is None:
                 return
             if step.read_after == after:  # nothing new, and still a gap: this replica does not have the message yet

@@ -65,7 +65,7 @@ class Rider:
             fresh = [event for event in events if self._lacks(event)]
             joined = b"".join(text_frame(event.frame) for event in fresh)
         self.session.connection.write(joined)
-        metrics.frames.inc(len(fresh))
+        metrics.tally.replayed(frames=len(fresh), size=len(joined))
         reached(Point.REPLAYING)
 
     def _lacks(self, event: StoredEvent) -> bool:
