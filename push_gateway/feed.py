@@ -144,6 +144,11 @@ class Feed:
         in the other that shows only later."""
         return min(self._position(source) for source in _SOURCES)
 
+    @property
+    def held(self) -> frozenset[int]:
+        """The sequences of what has arrived and waits."""
+        return frozenset(event.seq for event in (*self._held, *self._newest.values()))
+
     def positions(self) -> dict[str, int]:
         """Up to where nothing is missing, for each source."""
         return {source: self._position(source.encode()) for source in SOURCES}

@@ -139,9 +139,10 @@ class LiveFeed:
                 self._reading = None
                 self.restart(state, "what you missed is no longer complete; fetch your state again")
                 return
+            held = self.feed.held
             step = self.feed.read(batch.events, through=batch.through, more=batch.more)
             self._deliver(step.deliver)
-            metrics.repaired.inc(sum(event.previous is None for event in step.deliver))  # the others came live
+            metrics.repaired.inc(sum(event.seq not in held for event in step.deliver))
             if step.read_after is None:
                 return
             if step.read_after == after:  # nothing new, and still a gap: this replica does not have the message yet
