@@ -21,7 +21,7 @@ def exposed(*texts: str) -> Exposed:
     """What these expositions tell."""
     series: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
     for text in texts:
-        for family in text_string_to_metric_families(text):
+        for family in text_string_to_metric_families(text):  # type: ignore[no-untyped-call]
             for sample in family.samples:
                 series[sample.name] |= frozenset(sample.labels)
     return {**series, **OF_PROMETHEUS}
@@ -56,7 +56,7 @@ def _complaints(node: Any, known: Exposed) -> Iterator[str]:
 
 def _labels_below(node: Any, known: Exposed) -> frozenset[str]:
     if isinstance(node, promql_parser.VectorSelector):
-        return known.get(node.name, frozenset()) | OF_A_TARGET
+        return known.get(node.name or "", frozenset()) | OF_A_TARGET
     return frozenset().union(*(_labels_below(part, known) for part in _parts(node)))
 
 
