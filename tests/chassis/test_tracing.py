@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode
 from sqlalchemy import text
 
-from chassis import tracing
+from chassis import capture, changes, tracing
 from chassis.batches import by_trace
 from chassis.database import Database
 from chassis.settings import TraceSettings
@@ -93,6 +93,18 @@ async def test_a_change_names_the_transaction_that_made_it(database: Database, s
     assert parent_of(ended) == CALLER
     rows = await sql("SELECT traceparent FROM changes ORDER BY id")
     assert [row["traceparent"] for row in rows] == [named(transaction), None]
+
+
+async def test_a_change_of_before_there_were_traces_is_read_as_belonging_to_none(database: Database, sql: Sql) -> None:
+    """The migration rewrites no row, and what waits is published as ever."""
+    await sql("ALTER TABLE changes DROP COLUMN traceparent")
+    await sql("INSERT INTO things (note) VALUES ('before')")
+    await sql(capture.TRACE)
+    await sql("SELECT set_config('tandem.traceparent', $1, false)", CALLER)
+    await sql("INSERT INTO things (note) VALUES ('after')")
+    async with database.engine.connect() as connection:
+        waiting = await changes.unpublished(connection, limit=10)
+    assert [(change.row["note"], change.traceparent) for change in waiting] == [("before", None), ("after", CALLER)]
 
 
 @pytest.mark.parametrize("sent", [None, "", "00-0-0-01", "nonsense", CALLER.replace("b7", "B7"), CALLER + "\r\nx: y"])
