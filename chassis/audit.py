@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import changes
+from chassis import backlog, changes
 from chassis.changes import Change, Interpreter
 from chassis.streams import Stream
 
@@ -44,6 +44,7 @@ class Audit:
             return False
         boundary = await self._last_intact(connection, below=latest[1])
         epoch = await self.stream.begin_epoch()
+        backlog.losses.inc()
         again = await changes.publish_again(connection, after=boundary)
         log.error("the stream has lost events", changes=again, after_sequence=boundary, epoch=epoch)
         return True

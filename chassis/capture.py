@@ -61,6 +61,11 @@ END
 $$;
 """
 
+TRACE = """
+-- The trace that a change belongs to, if one is recorded: the traceparent that the writer set for its transaction.
+ALTER TABLE changes ADD COLUMN traceparent text DEFAULT nullif(current_setting('tandem.traceparent', true), '');
+"""
+
 REMOVE = """
 DROP FUNCTION refuse_truncate();
 DROP FUNCTION capture_change();
@@ -77,6 +82,19 @@ def create_capture() -> None:
 def remove_capture() -> None:
     """Undo `create_capture`."""
     execute_script(REMOVE)
+
+
+def trace_changes() -> None:
+    """Keep with each change the trace that it belongs to. The changes that are there belong to none.
+
+    As a default, so that the trigger stays as it is; one that is no constant and yet rewrites no row.
+    """
+    execute_script(TRACE)
+
+
+def forget_traces() -> None:
+    """Undo `trace_changes`."""
+    execute_script("ALTER TABLE changes DROP COLUMN traceparent")
 
 
 def capture_table(table: str) -> None:

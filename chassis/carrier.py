@@ -7,12 +7,13 @@ from typing import Literal
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import changes
+from chassis import backlog, changes
 from chassis.audit import Audit
 from chassis.changes import Change, Interpreter, Meaning
 from chassis.database import is_unavailable
 from chassis.errors import BusUnavailable
 from chassis.failpoints import Point, reached
+from chassis.publications import Publications
 from chassis.publisher import Message, Outcome, Publisher
 from chassis.streams import Stream
 
@@ -52,6 +53,7 @@ class Carrier:
         self._interpreter = interpreter
         self._clock = clock
         self._publisher = Publisher(stream)
+        self._stream = stream.name
         self._highest = 0
         self._stored: Mapping[str, int] | None = None
         self.doubt()
@@ -68,16 +70,18 @@ class Carrier:
         if not meanings:
             self._certain = True
             return "done"
-        messages = [each for meaning in meanings for each in meaning.messages]
-        outcome = await self._publish(connection, meanings[0].change.at, messages)
+        publications = Publications(meanings, stream=self._stream)
+        outcome = await self._publish(connection, meanings[0].change.at, publications.messages)
+        publications.end(outcome)
+        backlog.published.inc(len(outcome.sequences))
         reached(Point.ACKED)
         if published := list(_published(meanings, outcome.sequences)):
             await changes.mark(connection, published)
         for meaning in meanings:
             if meaning.error is not None:
-                log.error("a change cannot be published", change=meaning.change.id, error=meaning.error)
-                await changes.bury(connection, meaning.change, meaning.error)
+                await self._bury(connection, meaning.change, meaning.error)
         if outcome.failure is not None:
+            backlog.failures.inc()
             log.warning("publishing failed; the changes wait", waiting=len(meanings), reason=outcome.failure)
             self.doubt()
             return "failed"
@@ -85,6 +89,10 @@ class Carrier:
             return "more"
         self._certain = True
         return "done"
+
+    async def _bury(self, connection: AsyncConnection, change: Change, error: str) -> None:
+        log.error("a change cannot be published", change=change.id, event_id=str(change.event_id), error=error)
+        await changes.bury(connection, change, error)
 
     async def _publish(self, connection: AsyncConnection, oldest: dt.datetime, messages: Sequence[Message]) -> Outcome:
         """Publish what the stream does not have yet; the first change was made at `oldest`.

@@ -20,6 +20,7 @@ class Change:
     Attributes:
         row: the row after it, or the last one in case of a delete.
         again: it was published before, and the stream has lost it.
+        traceparent: the trace that it belongs to, if that is recorded.
         context: what the database knew of it besides when the change was read; see `Interpreter`.
     """
 
@@ -30,7 +31,23 @@ class Change:
     row: dict[str, Any]
     at: dt.datetime
     again: bool
+    traceparent: str | None
     context: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How much waits.
+
+    Attributes:
+        waiting: changes that are not in the stream yet, counted up to `COUNTED_MAX`.
+        oldest: for how many seconds the first of them has been there; 0 if there is none.
+        dead: changes that could not be published.
+    """
+
+    waiting: int
+    oldest: float
+    dead: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +88,16 @@ _ONE = "WHERE id = :id"
 
 NO_CONTEXT = "NULL"
 
+COUNTED_MAX = 100_000
+"""Waiting changes that are counted: some 20 ms. Who has more knows enough."""
+
+_BACKLOG = text(
+    "SELECT (SELECT count(*) FROM (SELECT FROM changes WHERE seq IS NULL LIMIT :most) AS waiting),"
+    " coalesce((SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM changes WHERE seq IS NULL"
+    " ORDER BY id LIMIT 1), 0),"
+    " (SELECT count(*) FROM dead_changes)"
+)
+
 _MARK = text(
     "UPDATE changes SET seq = acked.seq"
     " FROM unnest(CAST(:ids AS bigint[]), CAST(:seqs AS bigint[])) AS acked (id, seq)"
@@ -109,7 +136,7 @@ _AGAIN = text("UPDATE changes SET seq = NULL, again = true WHERE seq > :after")
 def _reading(which: str, context: str) -> TextClause:
     """The statement that reads some changes in the order of their ids, each with its context and its mark."""
     return text(
-        f"SELECT id, event_id, table_name, op, row, at, again, ({context}) AS context, seq"  # noqa: S608 - both are ours
+        f"SELECT id, event_id, table_name, op, row, at, again, traceparent, ({context}) AS context, seq"  # noqa: S608 - both are ours
         f" FROM (SELECT * FROM changes {which}) AS change ORDER BY id"
     )
 
@@ -129,6 +156,11 @@ async def one(connection: AsyncConnection, context: str, change: int) -> Change:
     """The change with an id."""
     [(found, _)] = await _read(connection, _ONE, context, id=change)
     return found
+
+
+async def backlog(connection: AsyncConnection) -> Waiting:
+    """How much waits now."""
+    return Waiting(*(await connection.execute(_BACKLOG, {"most": COUNTED_MAX})).one())
 
 
 async def mark(connection: AsyncConnection, published: Sequence[tuple[int, int]]) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
-from chassis import logs, migrate, process
-from chassis.settings import AuthSettings, BusSettings, LogSettings, ServiceSettings, load
+from chassis import logs, migrate, process, tracing
+from chassis.settings import AuthSettings, BusSettings, LogSettings, ServiceSettings, TraceSettings, load
 
 E = TypeVar("E", bound=ServiceSettings)
 
@@ -24,6 +24,7 @@ def main(
     match sys.argv[1:]:
         case []:
             auth, nats = load(AuthSettings), load(BusSettings)
+            tracing.configure(load(TraceSettings), service=service)
             process.main(lambda stop: serve(given, auth, nats, stop))
         case ["migrate"]:
             asyncio.run(migrate.upgrade(given.database_url, migrations))

@@ -13,10 +13,12 @@ from urllib.parse import quote
 import nats.errors
 import structlog
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig
 from nats.js.errors import APIError
+from opentelemetry.trace import SpanKind
 
+from chassis import lag, tracing
+from chassis.batches import arrived, by_trace, give_back, names, status
 from chassis.database import is_unavailable
 from chassis.failpoints import Point, reached
 from chassis.streams import Stream
@@ -115,11 +117,11 @@ class Consumer:
                     await self._ask(inbox)
                     asked_for = BATCH
                 batch = []
-                arrived = await _arrived(subscription)
-                if not arrived:  # not even a heartbeat: the request was lost, with its connection or its server
+                messages = await arrived(subscription, silence=SILENCE)
+                if not messages:  # not even a heartbeat: the request was lost, with its connection or its server
                     asked_for = 0
-                for message in arrived:
-                    match _status(message):
+                for message in messages:
+                    match status(message):
                         case None:
                             batch.append(message)
                             asked_for -= 1
@@ -129,16 +131,23 @@ class Consumer:
                             return
                         case _:  # it ended: expired, or the consumer's leader has moved
                             asked_for = 0
-                if batch:
-                    await self._process(batch)
+                for part, waiting in by_trace(batch):
+                    await self._process_traced(part, waiting)
         finally:
             if self._bus.connected:
-                await _give_back(subscription, batch)
+                await give_back(subscription, batch)
 
     async def _ask(self, inbox: str) -> None:
         request = {"batch": BATCH, "expires": int(PULL_EXPIRES * 1e9), "idle_heartbeat": int(HEARTBEAT * 1e9)}
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream.name}.{self._config.durable_name}"
         await self._bus.client.publish(subject, json.dumps(request).encode(), reply=inbox)
+
+    async def _process_traced(self, batch: Sequence[Msg], waiting: Sequence[Msg]) -> None:
+        headers = (batch[0].headers or {}) if len(batch) == 1 else {}
+        name, parent = f"process {self._config.durable_name}", headers.get(tracing.TRACEPARENT)
+        span = tracing.begin(name, SpanKind.CONSUMER, parent=parent, attributes=tracing.of_event(headers))
+        with tracing.current(span):
+            await self._process(batch, waiting)
 
     async def _process(self, batch: Sequence[Msg], waiting: Sequence[Msg] = ()) -> None:
         """Handle a batch in one go; if that fails, find the message that it fails for. `waiting` come after it."""
@@ -149,11 +158,12 @@ class Consumer:
                 await self._failed(batch[0], error)
             else:
                 for number, message in enumerate(batch, start=1):
-                    await self._process([message], waiting=batch[number:])
+                    await self._process([message], waiting=(*batch[number:], *waiting))
         else:
             reached(Point.CONSUMED)
             for message in batch:
                 await message.ack()
+            lag.became("done", len(batch))
 
     async def _handle_when_possible(self, batch: Sequence[Msg], waiting: Sequence[Msg]) -> None:
         """Handle a batch, waiting while the database is away: that is no fault of the messages."""
@@ -181,12 +191,14 @@ class Consumer:
     async def _failed(self, message: Msg, error: Exception) -> None:
         attempt = message.metadata.num_delivered
         reason = f"{type(error).__name__}: {error}"
+        tracing.fail_current(error)
         if not isinstance(error, Undeliverable) and attempt <= len(self._delays):
-            log.warning("a message failed and will be tried again", attempt=attempt, error=reason)
+            log.warning("a message failed and will be tried again", **names(message), attempt=attempt, error=reason)
             await message.nak(delay=self._delays[attempt - 1])
+            lag.became("retried")
             return
         sequence, stored_at = message.metadata.sequence.stream, message.metadata.timestamp.timestamp()
-        log.error("a message goes to the dead letters", sequence=sequence, attempt=attempt, error=reason)
+        log.error("a message goes to the dead letters", **names(message), attempt=attempt, error=reason)
         headers = {
             **{name: value for name, value in (message.headers or {}).items() if not name.startswith("Nats-")},
             # A stream that was made anew counts from 1 again.
@@ -199,28 +211,4 @@ class Consumer:
             self._dead_letter_subject, message.data, stream=self._dead_letters.name, headers=headers
         )
         await message.ack()
-
-
-async def _arrived(subscription: Subscription) -> list[Msg]:
-    """All messages that are there, or else the first that comes; none if the server has gone silent."""
-    try:
-        messages = [await subscription.next_msg(timeout=SILENCE)]
-    except TimeoutError:
-        return []
-    while subscription.pending_msgs:
-        messages.append(await subscription.next_msg())
-    return messages
-
-
-async def _give_back(subscription: Subscription, batch: Sequence[Msg]) -> None:
-    """Let go of a subscription, and let another process have at once what has not been handled."""
-    waiting = [await subscription.next_msg() for _ in range(subscription.pending_msgs)]
-    await subscription.unsubscribe()
-    for message in (*batch, *waiting):
-        if _status(message) is None and not message.is_acked:
-            await message.nak()
-
-
-def _status(message: Msg) -> str | None:
-    """The status of a message that is about the request itself; None for a message from the stream."""
-    return (message.headers or {}).get("Status")
+        lag.became("dead")

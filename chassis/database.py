@@ -1,13 +1,15 @@
 """Owns the database connection: the engine, one transaction a request, and telling "away" from "wrong"."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
+from opentelemetry.trace import SpanKind
 from sqlalchemy import exc, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 
+from chassis import tracing
 from chassis.failpoints import Point, reached
 
 log = structlog.get_logger(__name__)
@@ -27,6 +29,9 @@ RETRY = 0.5
 """Seconds between attempts to reach a database that is away."""
 
 UNDEFINED_TABLE = "42P01"
+
+_TRACE = text("SELECT set_config('tandem.traceparent', :traceparent, true)")
+"""Until the transaction ends, changes are captured as belonging to a trace; see `chassis.capture`."""
 
 
 class Database:
@@ -55,16 +60,24 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose changes are committed, once, when the block ends, or all undone when it raises."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        with _span() as traceparent:
+            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+                if traceparent is not None:
+                    await session.execute(_TRACE, {"traceparent": traceparent})
+                yield session
         self._committed()
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[AsyncSession]:
         """A session for one statement that writes, which PostgreSQL commits by itself when it has ended.
 
-        A transaction around it would be two round trips more, and they cost more than most statements do.
+        A transaction around it would be two round trips more, and they cost more than most statements do. A trace that
+        is recorded needs one: its changes are told of it there.
         """
+        if tracing.in_recorded_trace():
+            async with self.transaction() as session:
+                yield session
+            return
         async with self.reading() as session:
             yield session
         self._committed()
@@ -103,6 +116,16 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+@contextmanager
+def _span() -> Iterator[str | None]:
+    """The span of a transaction. Never the current one: the block may end in another context than it began in."""
+    span = tracing.begin("transaction", SpanKind.CLIENT, attributes={"db.system.name": "postgresql"})
+    try:
+        yield tracing.traceparent_of(span)
+    finally:
+        span.end()
 
 
 async def _revision(connection: AsyncConnection) -> str | None:

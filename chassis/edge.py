@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -97,9 +98,11 @@ async def _caller(
         raise Unauthorized("send `Authorization: Bearer <token>`")
     try:
         claims = await edge.authenticator.check(credentials.credentials)
-        return Caller(edge.identify(claims.subject), claims.scopes)
+        caller = Caller(edge.identify(claims.subject), claims.scopes)
     except (InvalidToken, ValueError) as error:
         raise Unauthorized(str(error)) from error
+    structlog.contextvars.bind_contextvars(user=caller.user_id)  # of this request: it has a context of its own
+    return caller
 
 
 async def _now(edge: CurrentEdge) -> dt.datetime:

@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.database import is_unavailable
 from chassis.errors import Problem, TooLarge, Unavailable
+from chassis.exposition import exposition
+from chassis.observation import Observation
 from chassis.openapi import Application, Methods
 from chassis.problems import answer_problems, problem_response
 
@@ -42,7 +44,8 @@ def create_app(
 ) -> FastAPI:
     """An application with `/healthz` (the process lives), `/readyz` (all `checks` hold) and problem answers.
 
-    Pages from `allowed_origins` may call it.
+    It has `/metrics` too, which is no part of the API: an edge must not pass it on. Pages from `allowed_origins` may
+    call it.
     """
     app = Application(title=title, version=version, redoc_url=None)
 
@@ -61,10 +64,16 @@ def create_app(
         results = {name: await check() for name, check in checks.items()}
         return JSONResponse({"ready": all(results.values()), **results}, 200 if all(results.values()) else 503)
 
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        body, content_type = exposition(request.headers.get("accept", ""))
+        return Response(body, headers={"Content-Type": content_type})
+
     answer_problems(app)
     app.add_middleware(Methods, application=app)
     app.add_middleware(Failures)
     app.add_middleware(BodyLimit)
+    app.add_middleware(Observation)
     app.add_middleware(RequestIds)
     app.add_middleware(
         CORSMiddleware,

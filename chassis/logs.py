@@ -5,6 +5,7 @@ import sys
 
 import structlog
 
+from chassis import tracing
 from chassis.settings import LogSettings
 
 
@@ -13,6 +14,7 @@ def configure(settings: LogSettings, *, service: str) -> None:
     as_json = settings.format == "json" or (settings.format == "auto" and not sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        tracing.add_trace_id,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

@@ -55,8 +55,8 @@ class Message:
 
     @property
     def size(self) -> int:
-        """Bytes on the wire, rounded up: the server's limit covers headers and body together."""
-        return len(self.body) + sum(len(name) + len(value) + 4 for name, value in self.headers.items()) + 128
+        """Bytes on the wire, rounded up by what a batch and a trace add: the limit covers headers and body together."""
+        return len(self.body) + sum(len(name) + len(value) + 4 for name, value in self.headers.items()) + 256
 
 
 @dataclass(frozen=True, slots=True)

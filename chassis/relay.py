@@ -13,8 +13,9 @@ import structlog
 from nats.aio.msg import Msg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis import changes
+from chassis import backlog, changes
 from chassis.audit import Audit
+from chassis.backlog import Backlog
 from chassis.carrier import Carrier
 from chassis.changes import Interpreter
 from chassis.database import Database, is_unavailable
@@ -65,6 +66,7 @@ class Relay:
         subjects: str,
         interpreter: Interpreter,
         keep: dt.timedelta = KEEP,
+        look_every: float = backlog.EVERY,
     ) -> None:
         """Put it together.
 
@@ -74,6 +76,7 @@ class Relay:
             subjects: a filter for all that this database's changes are published to.
             interpreter: what changes mean.
             keep: how long published changes are kept.
+            look_every: seconds between looks at how much waits.
         """
         self._database = database
         self._revision = revision
@@ -81,6 +84,7 @@ class Relay:
         self._nudge = nudge
         self._keep = keep
         self._carrier = Carrier(stream, Audit(stream, interpreter, subjects), interpreter)
+        self._backlog = Backlog(every=look_every)
         self._woken = asyncio.Event()
         self._audited_at = 0.0
         self._forgotten_at = 0.0
@@ -115,6 +119,7 @@ class Relay:
     async def _lead(self, connection: AsyncConnection) -> None:
         log.info("this relay is active")
         self.active = True
+        self._backlog.begin()
         self._carrier.doubt()
         try:
             while True:
@@ -124,6 +129,7 @@ class Relay:
                     raise asyncio.CancelledError
                 self._woken.clear()
                 await self._audit(connection)
+                await self._backlog.look(connection)
                 match await self._carrier.carry(connection):
                     case "more":
                         continue
@@ -134,6 +140,7 @@ class Relay:
                         await self._wait(POLL)
         finally:
             self.active = False
+            self._backlog.end()
 
     async def _audit(self, connection: AsyncConnection) -> None:
         """Make sure, from time to time and when there is reason, that the stream is there and has lost nothing."""

@@ -27,6 +27,24 @@ class LogSettings(EnvironmentSettings):
     )
 
 
+class TraceSettings(EnvironmentSettings):
+    """`OTEL_*`: those of OpenTelemetry's variables that decide whether there are traces; its SDK reads the others."""
+
+    model_config = SettingsConfigDict(env_prefix="OTEL_", extra="ignore", env_ignore_empty=True)
+
+    exporter_otlp_endpoint: str | None = Field(None, description="where traces go; without it there are none")
+    exporter_otlp_traces_endpoint: str | None = Field(None, description="the same, for traces alone")
+    traces_exporter: Literal["otlp", "none"] | None = None
+    sdk_disabled: bool = False
+    service_name: str | None = Field(None, description="how this process is called in traces")
+
+    @property
+    def wanted(self) -> bool:
+        """Whether traces are to be recorded; `OTEL_TRACES_EXPORTER=otlp` alone sends them to port 4318 here."""
+        somewhere = self.exporter_otlp_endpoint or self.exporter_otlp_traces_endpoint
+        return not self.sdk_disabled and (self.traces_exporter or ("otlp" if somewhere else "none")) == "otlp"
+
+
 class AuthSettings(EnvironmentSettings):
     """`AUTH_*`: exactly one of a shared secret, a public key and a key set URL."""
 

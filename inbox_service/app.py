@@ -11,6 +11,7 @@ from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.edge import Edge
 from chassis.http import HttpServer, create_app
+from chassis.lag import Lag
 from chassis.migrate import head
 from chassis.process import listen, run_together
 from chassis.relay import Relay
@@ -61,18 +62,20 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
         interpreter=changes.INTERPRETER,
     )
     database.after_commit(relay.wake)
+    dead_letters = Stream(bus, streams.DEADLETTERS, replicas=nats.replicas)
     consumer = Consumer(
         events,
         durable=INBOX_CONSUMER,
         filter_subject=source_filter("connection"),
-        dead_letters=Stream(bus, streams.DEADLETTERS, replicas=nats.replicas),
+        dead_letters=dead_letters,
         dead_letter_subject=dead_letter_subject(INBOX_CONSUMER),
         handle=lambda messages: handle(database, messages),
         ready=lambda: database.wait_until_ready(revision),
     )
+    lag = Lag(events, durable=INBOX_CONSUMER, dead_letters=dead_letters)
     edge = Edge(database, Authenticator.of(auth), identify=user_id)
     http = HttpServer(create_http(edge, settings, auth, bus, revision), listener)
     try:
-        await run_together([bus, relay, consumer, http], stop=stop)
+        await run_together([bus, relay, consumer, lag, http], stop=stop)
     finally:
         await database.close()

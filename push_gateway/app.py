@@ -11,7 +11,7 @@ from chassis.process import Service, listen, run_together
 from chassis.settings import AuthSettings, BusSettings
 from chassis.streams import Stream
 from contracts import streams
-from push_gateway import native, workers
+from push_gateway import metrics, native, workers
 from push_gateway.direct import DirectGet
 from push_gateway.hub import Hub
 from push_gateway.inspection import Inspection, name_of
@@ -56,7 +56,10 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     overload = Overload(server.sessions, settings.max_unsent)
     inspection = Inspection(bus, hub, server.sessions, name_of(listener))
     hub.on_leave(inspection.remember)
-    services: list[Service] = [bus, reading_bus, direct, replays, hub, sweep, ticker, overload, inspection, server]
+    metrics.sockets_max.set(settings.max_sockets)
+    services: list[Service] = [
+        *(bus, reading_bus, direct, replays, hub, sweep, ticker, overload, inspection, metrics.tally, server)
+    ]
     gc.set_threshold(*GC_THRESHOLDS)
     log.info("events are taken", by="C" if native.take is not None else "Python")
     await run_together(services, stop=stop, drain=server.drain)

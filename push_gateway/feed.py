@@ -68,7 +68,7 @@ class Feed:
 
         It says what `live` would say, at a third of the cost.
         """
-        source, seq, previous, _ = event
+        source, seq, previous, _, _ = event
         position = self._positions.get(source, 0)
         if position < self.start:
             position = self.start
@@ -157,6 +157,11 @@ class Feed:
         """Up to where nothing of any source is missing. Every read begins here: a gap of one source may have a sister
         in the other that shows only later."""
         return min(self._position(source) for source in _SOURCES)
+
+    @property
+    def held(self) -> frozenset[int]:
+        """The sequences of what has arrived and waits."""
+        return frozenset(event.seq for event in (*self._held, *self._newest.values()))
 
     def positions(self) -> dict[str, int]:
         """Up to where nothing is missing, for each source."""

@@ -63,6 +63,7 @@ class Hub:
         feed = self._feeds.get(session.user)
         if feed is None:
             feed = self._feeds[session.user] = LiveFeed(session.user, self._reader, self._watch)
+            metrics.feeds.inc()
         if feed.opened is None or _failed(feed.opened):
             feed.opened = asyncio.create_task(self._open(feed), name=f"open {session.user}")
         feed.sockets += 1
@@ -96,6 +97,7 @@ class Hub:
         feed.sockets -= 1
         if feed.sockets == 0:
             del self._feeds[session.user]
+            metrics.feeds.dec()
             feed.close()
             if feed.subscription is not None:
                 await self._client.give_up(feed.subscription)

@@ -1,15 +1,17 @@
 """Owns one user's feed at work: it carries out what the state machine says and writes to the user's sockets."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 
 import structlog
 from nats.aio.subscription import Subscription
 
+from chassis import tracing
 from chassis.errors import BusUnavailable
 from contracts import frames
 from contracts.subjects import Source, UserId
-from push_gateway import metrics
+from push_gateway import delivery_spans, metrics
 from push_gateway.errors import ReadsTooSlowly
 from push_gateway.feed import Feed, Step
 from push_gateway.messages import StoredEvent
@@ -101,13 +103,16 @@ class LiveFeed:
     def _send(self, event: StoredEvent) -> None:
         if not event.frame:
             return
+        began = time.time_ns() if tracing.recording() else None
         sessions = self._sessions
         if event.seq <= self._joined_at:  # some have it: they were sent it before they joined, or came after it
             sessions = [session for session in sessions if session.position < event.seq]
         behind = False
         for session in sessions:
             behind |= session.connection.write(event.frame)
-        metrics.frames.inc(len(sessions))
+        metrics.tally.delivered(event, len(sessions))
+        if began is not None:
+            delivery_spans.record(event, began=began, sockets=len(sessions))
         if behind:
             self._end_slow_readers()
 
@@ -133,9 +138,11 @@ class LiveFeed:
                 self._reading = None
                 self.restart(state, "what you missed is no longer complete; fetch your state again")
                 return
+            held = self.feed.held
             step = self.feed.read(batch.events, through=batch.through, more=batch.more)
             for event in step.deliver:
                 self._send(event)
+            metrics.repaired.inc(sum(event.seq not in held for event in step.deliver))
             if step.read_after is None:
                 return
             if step.read_after == after:  # nothing new, and still a gap: this replica does not have the message yet

@@ -41,12 +41,14 @@ class StoredEvent(NamedTuple):
             read from the stream, which says nothing of the kind.
         frame: what the client is sent, as it goes over the wire; empty for one that is published again because the
             stream had lost it: clients have been told to fetch their state since.
+        headers: as they came; empty where many events are held at once, and nobody asks how late each is.
     """
 
     source: bytes
     seq: int
     previous: int | None
     frame: bytes
+    headers: bytes = b""
 
 
 def header(headers: bytes, name: bytes) -> bytes | None:
@@ -81,7 +83,7 @@ def live_event(subject: bytes, headers: bytes | None, body: bytes) -> StoredEven
     if headers is None:
         raise Malformed("it has no headers")
     seq, previous = _number(headers, b"Nats-Sequence"), _number(headers, b"Nats-Last-Sequence")
-    return StoredEvent(subject[subject.rindex(b".") + 1 :], seq, previous, _frame(headers, seq, body))
+    return StoredEvent(subject[subject.rindex(b".") + 1 :], seq, previous, _frame(headers, seq, body), headers)
 
 
 def read_event(headers: bytes, body: bytes) -> StoredEvent:
@@ -90,7 +92,8 @@ def read_event(headers: bytes, body: bytes) -> StoredEvent:
     Raises:
         Malformed: it has no readable subject, sequence, type or id, or its body is no JSON object.
     """
-    return stored_event(header(headers, b"Nats-Subject") or b"", _number(headers, b"Nats-Sequence"), headers, body)
+    subject, seq = header(headers, b"Nats-Subject") or b"", _number(headers, b"Nats-Sequence")
+    return stored_event(subject, seq, headers, body)._replace(headers=headers)
 
 
 def stored_event(subject: bytes, seq: int, headers: bytes, body: bytes) -> StoredEvent:

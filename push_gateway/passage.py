@@ -64,7 +64,7 @@ class Rider:
             fresh = [event for event in events if self._lacks(event)]
             joined = b"".join(event.frame for event in fresh)
         self.session.connection.write(joined)
-        metrics.frames.inc(len(fresh))
+        metrics.tally.replayed(frames=len(fresh), size=len(joined))
         reached(Point.REPLAYING)
 
     def _lacks(self, event: StoredEvent) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
@@ -17,6 +16,7 @@ from websockets.typing import Subprotocol
 
 from chassis.auth import Authenticator, Claims
 from chassis.errors import InvalidToken
+from chassis.exposition import exposition
 from contracts.frames import PATH, SUBPROTOCOL
 from contracts.subjects import InvalidUserId, user_id
 from push_gateway import metrics
@@ -113,7 +113,7 @@ class PushServer:
             case "/readyz":
                 return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "not ready\n")
             case "/metrics":
-                return Response(200, "OK", Headers({"Content-Type": CONTENT_TYPE_LATEST}), metrics.exposition())
+                return _metrics(request)
         return connection.respond(http.HTTPStatus.NOT_FOUND, f"the socket is at {PATH}\n")
 
     async def _handle(self, connection: ServerConnection) -> None:
@@ -178,6 +178,12 @@ class PushServer:
             return await self._authenticator.check(token)
         except InvalidToken as error:
             raise TokenRefused(str(error)) from error
+
+
+def _metrics(request: Request) -> Response:
+    metrics.tally.hand_over()
+    body, content_type = exposition(",".join(request.headers.get_all("Accept")))
+    return Response(200, "OK", Headers({"Content-Type": content_type}), body)
 
 
 def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

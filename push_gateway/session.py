@@ -116,8 +116,9 @@ class Session:
             if event.frame and event.seq > had.get(event.source, 0):
                 encoded.append(event.frame)
                 reached(Point.REPLAYING)
-        self.connection.write(b"".join(encoded))
-        metrics.frames.inc(len(encoded))
+        joined = b"".join(encoded)
+        self.connection.write(joined)
+        metrics.tally.replayed(frames=len(encoded), size=len(joined))
         await self.drained()
 
     async def drained(self) -> None:

@@ -208,8 +208,8 @@ static PyObject *event_of(const struct message *message, PyTypeObject *type, PyO
         return NULL;
     }
     const char *end = message->subject.start + message->subject.size;
-    PyObject *values = Py_BuildValue("((y#LLN))", dot + 1, (Py_ssize_t)(end - dot - 1), seq, previous,
-                                     frame(&event, seq, message->body));
+    PyObject *values = Py_BuildValue("((y#LLNy#))", dot + 1, (Py_ssize_t)(end - dot - 1), seq, previous,
+                                     frame(&event, seq, message->body), message->headers.start, message->headers.size);
     if (values == NULL)
         return NULL;
     PyObject *made = PyTuple_Type.tp_new(type, values, NULL); /* past the constructor in Python of a NamedTuple */

@@ -6,7 +6,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from bench.push.generator import LoadFailed
-from push_gateway.connection import text_frame
+from push_gateway.wire import text_frame
 from tests.bench.conftest import Deed, Generate, Server
 
 USERS = 3

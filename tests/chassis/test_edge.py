@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from chassis.database import POOL_SIZE, Database
@@ -55,6 +56,10 @@ def app(edge: Edge, sql: Sql) -> FastAPI:
     @made.get("/caller")
     async def caller(caller: CurrentCaller) -> str:
         return caller.user_id
+
+    @made.get("/caller/fails")
+    async def fails(caller: CurrentCaller) -> None:
+        raise LookupError(caller.user_id)
 
     @made.get("/scoped")
     async def scoped(caller: CurrentCaller) -> None:
@@ -190,3 +195,16 @@ async def test_a_request_that_finds_no_free_connection_is_503(
     for connection in held:
         await connection.close()
     assert (await client.post("/things/a")).status_code == 201
+
+
+async def test_log_lines_name_the_caller_and_the_request_and_never_the_token(
+    client: httpx.AsyncClient, bearer: Bearer
+) -> None:
+    """Of this request: those of the next one name its own caller, or nobody."""
+    alice = bearer("alice")
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        await client.get("/caller/fails", headers={**alice, "X-Request-Id": "hers"})
+        await client.post("/failing", headers={"X-Request-Id": "somebody's"})
+    failed = [line for line in lines if line["event"] == "a request failed"]
+    assert [(line["request_id"], line.get("user")) for line in failed] == [("hers", "alice"), ("somebody's", None)]
+    assert alice["Authorization"].removeprefix("Bearer ") not in repr(lines)

@@ -145,7 +145,7 @@ async def test_what_is_in_c_says_what_python_says(pieces: list[bytes]) -> None:
 async def test_an_event_is_what_the_server_has_sent(way: Callable[[list[bytes]], Any]) -> None:
     """And the message of another subscription is left to nats-py, in its place."""
     frame = b'{"event":"inbox:deleted","seq":42,"id":"e1","data":{"id":"x"}}'
-    event = StoredEvent(b"inbox", 42, 40, b"\x81%c%b" % (len(frame), frame))
+    event = StoredEvent(b"inbox", 42, 40, b"\x81%c%b" % (len(frame), frame), HEADERS)
     said = await way([message(ALICE) + message(OTHERS) + b"PING\r\n" + message(BOB)])
     other = (OTHERS, b"push.alice.inbox", b"", BODY, HEADERS)
     assert said == [("alice", event), other, ("ping",), ("bob", event)]

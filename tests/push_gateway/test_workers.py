@@ -69,7 +69,11 @@ async def test_an_event_reaches_the_sockets_of_its_user_at_every_worker_and_nobo
         assert await client.take(1) == [stored.frame]
     assert await of_bob.take(1) == [of_bobs.frame]
     assert await gateway.count("tandem_push_sockets ") == len(of_alice) + 1
-    assert await gateway.count("tandem_push_frames_total ") == len(of_alice) + 1
+
+    async def all_counted() -> bool:  # each worker hands over once a second
+        return await gateway.count("tandem_push_frames_total ") == len(of_alice) + 1
+
+    assert await until(all_counted, within=PATIENCE)
 
 
 async def test_a_worker_that_dies_costs_its_own_sockets_and_is_replaced(

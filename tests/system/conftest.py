@@ -101,10 +101,12 @@ class Parts:
             yield system
 
 
-def children(services: list[Service], settings: Settings, postgres: Postgres, nats: Nats) -> list[Child]:
-    """The services as children of ours, told what the runner of `make run` would tell them."""
+def children(
+    services: list[Service], settings: Settings, postgres: Postgres, nats: Nats, **variables: str
+) -> list[Child]:
+    """The services as children of ours, told what the runner of `make run` would tell them, and these variables."""
     told: Mapping[str, str] = environment(settings, postgres, nats, DataDir(settings.data_dir).secret())
-    env = {**told, "PYTHONPATH": str(ROOT)}
+    env = {**told, "PYTHONPATH": str(ROOT), **variables}
     return [Child(service.name, service.command, env=env, probe=service.ready, ready_within=60) for service in services]
 
 
@@ -131,15 +133,23 @@ def people(system: System) -> People:
     return People(system)
 
 
-@pytest.fixture(scope="session")
-async def parts(server_dir: Path) -> AsyncIterator[Parts]:
-    """Another system for the tests that do. Each of them leaves it whole."""
-    settings = new_settings(server_dir / "parts")
+@contextlib.asynccontextmanager
+async def running_parts(folder: Path, **variables: str) -> AsyncIterator[Parts]:
+    """A system whose services have these variables in their environment."""
+    settings = new_settings(folder)
     settings.data_dir.mkdir()
     place, services = DataDir(settings.data_dir), tandem(settings)
     postgres, nats = Postgres(place.postgres), Nats(place.nats, settings.ports["NATS_PORT"])
     async with running_together([postgres, nats]):
         await postgres.create_databases("connection", "inbox")
         await migrate(services, settings, postgres, nats)
-        async with running_together(children(services, settings, postgres, nats)), System.at(settings) as whole:
+        processes = children(services, settings, postgres, nats, **variables)
+        async with running_together(processes), System.at(settings) as whole:
             yield Parts(whole, postgres, nats)
+
+
+@pytest.fixture(scope="session")
+async def parts(server_dir: Path) -> AsyncIterator[Parts]:
+    """Another system for the tests that do. Each of them leaves it whole."""
+    async with running_parts(server_dir / "parts") as whole:
+        yield whole

@@ -1,6 +1,6 @@
 """A service of the tests' own: things that somebody owns, captured."""
 
-from chassis.capture import capture_table, create_capture, remove_capture
+from chassis.capture import capture_table, create_capture, remove_capture, trace_changes
 from chassis.idempotency import create_idempotency_keys, remove_idempotency_keys
 from chassis.migrate import execute_script
 
@@ -22,6 +22,7 @@ def upgrade() -> None:
     execute_script(CREATE)
     create_idempotency_keys()
     create_capture()
+    trace_changes()
     capture_table("things")
 
 
