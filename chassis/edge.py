@@ -37,13 +37,14 @@ class Edge:
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
 
     def checks(self, bus: Bus, revision: str) -> dict[str, Check]:
-        """What it takes to be ready: the database answers and has the schema `revision`, and NATS is connected."""
+        """What it takes to be ready: the database answers and has the schema `revision`, NATS is connected, and has
+        said which tokens were revoked."""
 
         async def database() -> bool:
             return await self.database.ready(revision)
 
         async def nats() -> bool:
-            return bus.connected
+            return bus.connected and self.authenticator.ready
 
         return {"database": database, "nats": nats}
 

@@ -14,9 +14,11 @@ from chassis.http import HttpServer, create_app
 from chassis.migrate import head
 from chassis.process import listen, run_together
 from chassis.relay import Relay
+from chassis.revocations import Revocations
 from chassis.settings import AuthSettings, BusSettings
 from chassis.streams import Stream
 from contracts import streams
+from contracts.revocations import read_revocation
 from contracts.subjects import INBOX_CONSUMER, dead_letter_subject, relay_nudge, source_filter, user_id
 from inbox_service import changes
 from inbox_service.api import router
@@ -70,9 +72,14 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
         handle=lambda messages: handle(database, messages),
         ready=lambda: database.wait_until_ready(revision),
     )
-    edge = Edge(database, Authenticator.of(auth), identify=user_id)
+    revocations = Revocations(
+        Stream(bus, streams.REVOCATIONS, replicas=nats.replicas),
+        read=read_revocation,
+        kept=streams.REVOCATIONS.max_age,
+    )
+    edge = Edge(database, Authenticator.of(auth, revocations), identify=user_id)
     http = HttpServer(create_http(edge, settings, auth, bus, revision), listener)
     try:
-        await run_together([bus, relay, consumer, http], stop=stop)
+        await run_together([bus, relay, consumer, revocations, http], stop=stop)
     finally:
         await database.close()

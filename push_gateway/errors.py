@@ -37,7 +37,7 @@ class BadFrame(Refusal):
 
 
 class TokenRefused(Refusal):
-    """The token is missing, malformed, foreign or expired."""
+    """The token is missing, malformed, foreign, expired or revoked."""
 
     code = CloseCode.TOKEN_REFUSED
 

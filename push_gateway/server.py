@@ -16,7 +16,8 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from chassis.auth import Authenticator, Claims
-from chassis.errors import InvalidToken
+from chassis.errors import BusUnavailable, InvalidToken
+from chassis.revocations import Revocations
 from contracts.frames import PATH, SUBPROTOCOL
 from contracts.subjects import InvalidUserId, user_id
 from push_gateway import metrics
@@ -101,6 +102,11 @@ class PushServer:
             session.end(Draining("the gateway is being restarted; come back and resume"))
             await asyncio.sleep(pause)
 
+    def heed(self, revocations: Revocations) -> None:
+        """Close the sockets whose tokens were revoked."""
+        for session in [each for each in self.sessions if revocations.revokes(each.user, each.issued_at)]:
+            session.end(TokenRefused("the token was revoked; come back with a new one"))
+
     async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         match _path_of(request):
             case path if path == PATH:
@@ -178,6 +184,8 @@ class PushServer:
             return await self._authenticator.check(token)
         except InvalidToken as error:
             raise TokenRefused(str(error)) from error
+        except BusUnavailable as error:
+            raise Full(f"{error}; come back") from error
 
 
 def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
