@@ -18,6 +18,7 @@ from chassis.database import is_unavailable
 from chassis.errors import Problem, TooLarge, Unavailable
 from chassis.openapi import Application, Methods
 from chassis.problems import answer_problems, problem_response
+from chassis.slow_clients import ImpatientProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -176,6 +177,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=ImpatientProtocol,
                 loop="none",
                 lifespan="off",
                 log_config=None,
