@@ -13,6 +13,7 @@ from chassis.edge import Edge
 from chassis.http import HttpServer, create_app
 from chassis.migrate import head
 from chassis.process import listen, run_together
+from chassis.rates import RateLimit
 from chassis.relay import Relay
 from chassis.revocations import Revocations
 from chassis.settings import AuthSettings, BusSettings
@@ -68,7 +69,12 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
         read=read_revocation,
         kept=streams.REVOCATIONS.max_age,
     )
-    edge = Edge(database, Authenticator.of(auth, revocations), identify=user_id)
+    edge = Edge(
+        database,
+        Authenticator.of(auth, revocations),
+        identify=user_id,
+        limit=RateLimit(settings.requests_per_user),
+    )
     http = HttpServer(create_http(edge, settings, auth, bus, revision, revocations), listener)
     try:
         await run_together([bus, relay, revocations, http], stop=stop)

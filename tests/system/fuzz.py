@@ -9,6 +9,7 @@ import schemathesis
 from schemathesis.core.failures import Failure
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.schemas import BaseSchema
 
 SEED = 1
 EXAMPLES = 15
@@ -90,7 +91,7 @@ def fuzz(
             "parameters": {place: {"dictionary": _name(place), "probability": 0.7} for place in values},
         }
     )
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
+    schema: BaseSchema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
     if only is not None:
         schema = schema.include(path=only)
     if without is not None:
