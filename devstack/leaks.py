@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from detect_secrets import SecretsCollection
 from detect_secrets.core import baseline
+from detect_secrets.core.secrets_collection import SecretsCollection
 from detect_secrets.settings import default_settings
 
 ROOT: Final = Path(__file__).parents[1]

@@ -41,7 +41,7 @@ from push_gateway.messages import Malformed, live_event
 SECONDS = 180.0
 """For which `make fuzz` runs, unless FUZZ_SECONDS says otherwise."""
 
-AT_ONCE = 2_000
+AT_ONCE = 200
 """Inputs of one target before the next one has its turn."""
 
 AUTH = AuthSettings(secret="a secret for tests, of 32 characters and more")
@@ -185,7 +185,7 @@ EVENT = {
 }  # fmt: skip
 RAW = "NATS/1.0\r\n" + "".join(f"{name}: {value}\r\n" for name, value in EVENT.items())
 LIVE = f"{RAW}Nats-Stream: EVENTS\r\nNats-Sequence: 7\r\nNats-Last-Sequence: 3\r\n\r\n"
-ROW = {
+ROW: dict[str, Any] = {
     "id": str(uuid.UUID(int=7)), "recipient_id": "alice", "sender_id": None, "kind": "notice", "title": "A notice",
     "body": "", "data": {}, "is_read": False, "read_at": None, "number": 1, "source_event": None,
     "created_at": "2026-03-01T00:00:00+00:00", "updated_at": "2026-03-01T00:00:00+00:00",

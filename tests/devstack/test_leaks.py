@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from detect_secrets import SecretsCollection
+from detect_secrets.core.secrets_collection import SecretsCollection
 
 from devstack.leaks import ROOT, files_of, news, scan
 

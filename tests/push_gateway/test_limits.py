@@ -1,6 +1,7 @@
 """What one client may cost, and that it costs nobody else."""
 
 import json
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect as connect_to
@@ -98,7 +99,7 @@ async def test_an_address_connects_only_so_often(nats: MonitoredNats, own_events
 
 async def test_behind_a_trusted_proxy_each_client_has_its_own_address(nats: MonitoredNats, own_events: Events) -> None:
     """The one that the proxy saw, not what the client wrote in front of it."""
-    limits = {"PUSH_HANDSHAKES_PER_ADDRESS": 0.05, "TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.1"}
+    limits: dict[str, Any] = {"PUSH_HANDSHAKES_PER_ADDRESS": 0.05, "TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.1"}
     async with running_gateway(nats.url, **limits) as gateway:
         for number in range(3):
             assert await handshake(gateway, f"203.0.113.{number}, 198.51.100.1, 10.0.0.7") == (101, None)
