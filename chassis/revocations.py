@@ -99,6 +99,8 @@ class Revocations:
         while True:
             with contextlib.suppress(BusUnavailable):  # the bus has logged that it is away
                 await self.catch_up()
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise asyncio.CancelledError  # which `wait_for` of Python 3.11 swallows if the answer comes just then
             await asyncio.sleep(EVERY)
 
     async def catch_up(self) -> None:
