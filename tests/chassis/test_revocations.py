@@ -193,3 +193,16 @@ async def test_a_revocation_that_cannot_be_stored_is_not_said_to_be(nats: Nats, 
     await nats.stop()
     with pytest.raises(BusUnavailable):
         await revoke(revocations_on(bus), "alice", NOW)
+
+
+async def test_it_ends_at_whatever_moment_it_is_told_to(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when an answer of the stream comes at that moment."""
+    monkeypatch.setattr("chassis.revocations.EVERY", 0)
+    revocations = revocations_on(bus)
+    await revoke(revocations, "alice", NOW)
+    for turns in range(200):
+        task = asyncio.create_task(revocations.run())
+        for _ in range(turns % 40):
+            await asyncio.sleep(0)
+        task.cancel()
+        assert (await asyncio.wait([task], timeout=WITHIN))[0] == {task}
