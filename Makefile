@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run psql test check latency load faults bench schemas browser lock
+.PHONY: help run psql test check fuzz latency load faults bench schemas browser lock
 
 PYTHON := .venv/bin/python
 STACK_INSTALLED := .venv/.installed-stack
@@ -55,11 +55,16 @@ psql: $(STACK_INSTALLED)  ## psql on the running system: DB=inbox or DB=connecti
 test: $(INSTALLED) $(NATIVE) $(NODE_MODULES) browser  ## run every test against the real servers and a real browser
 	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
 
-check: $(INSTALLED) $(NODE_MODULES)  ## lint, format and types
+check: $(INSTALLED) $(NODE_MODULES)  ## lint, format, types, secrets, and known holes in dependencies
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 	@$(TSC) --project web
+	@$(PYTHON) -m devstack.leaks
+	@$(PYTHON) -m devstack.audit
+
+fuzz: $(INSTALLED)  ## send strange input to what reads it, for FUZZ_SECONDS=180
+	@exec $(PYTHON) -m tests.fuzzing
 
 latency: $(INSTALLED)  ## measure on the running system how long an answer takes to reach the partner
 	@exec $(PYTHON) -m bench.latency $(ARGS)

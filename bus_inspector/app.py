@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 
-from bus_inspector.commands import bench_publish, check, dead, doctor, lag, show, tap, user, why
+from bus_inspector.commands import bench_publish, check, dead, doctor, lag, revoke, show, tap, user, why
 from bus_inspector.errors import InspectorError
 
 NAME = "tandem-bus"
@@ -18,7 +18,7 @@ def command_line() -> typer.Typer:
     """All commands."""
     app = typer.Typer(
         name=NAME,
-        help="Looks at the bus. Changes nothing but by `dead requeue`, `dead drop` and `bench-publish`.",
+        help="Looks at the bus. Changes nothing but by `dead requeue`, `dead drop`, `revoke` and `bench-publish`.",
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
@@ -29,6 +29,7 @@ def command_line() -> typer.Typer:
     app.command("lag")(lag.lag)
     app.command("check")(check.check)
     app.command("doctor")(doctor.doctor)
+    app.command("revoke")(revoke.revoke)
     app.command("bench-publish")(bench_publish.bench_publish)
     app.add_typer(dead.commands(), name="dead")
     return app

@@ -74,6 +74,10 @@ class Reach:
         """The stream of what could not be processed."""
         return Stream(bus, streams.DEADLETTERS, replicas=self.nats.replicas)
 
+    def revocations(self, bus: Bus) -> Stream:
+        """The stream of whose tokens were revoked."""
+        return Stream(bus, streams.REVOCATIONS, replicas=self.nats.replicas)
+
     @contextlib.asynccontextmanager
     async def database(self, source: Source) -> AsyncIterator[AsyncConnection]:
         """A connection on which everything is seen as at one moment, and nothing can be written.

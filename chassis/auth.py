@@ -8,6 +8,7 @@ import jwt
 
 from chassis.errors import InvalidToken
 from chassis.keys import Keys, KeySet, OneKey, read_public_key
+from chassis.revocations import Revocations
 from chassis.settings import AuthSettings
 
 MAX_TOKEN_BYTES = 8 * 1024
@@ -22,31 +23,49 @@ class Claims:
         subject: the caller, `sub`; not yet checked for being a user id.
         scopes: the words of `scope` (RFC 8693 section 4.2).
         expires_at: `exp`, seconds since the Unix epoch.
+        issued_at: `iat`, likewise; None if the token does not say.
     """
 
     subject: str
     scopes: frozenset[str]
     expires_at: float
+    issued_at: float | None = None
 
 
 class Authenticator:
-    """Checks bearer tokens (RFC 7519, RFC 8725): signature, allowed algorithm, `exp`, `aud`, `iss` and `sub`."""
+    """Checks bearer tokens (RFC 7519, RFC 8725): signature, allowed algorithm, `exp`, `aud`, `iss` and `sub`; and that
+    they are not revoked, where `revocations` are given."""
 
-    def __init__(self, keys: Keys, *, audience: str, issuer: str, leeway: float) -> None:
+    def __init__(
+        self, keys: Keys, *, audience: str, issuer: str, leeway: float, revocations: Revocations | None = None
+    ) -> None:
         self._keys = keys
         self._audience = audience
         self._issuer = issuer
         self._leeway = leeway
+        self._revocations = revocations
 
     @classmethod
-    def of(cls, settings: AuthSettings) -> "Authenticator":
-        return cls(_keys(settings), audience=settings.audience, issuer=settings.issuer, leeway=settings.leeway)
+    def of(cls, settings: AuthSettings, revocations: Revocations | None = None) -> "Authenticator":
+        return cls(
+            _keys(settings),
+            audience=settings.audience,
+            issuer=settings.issuer,
+            leeway=settings.leeway,
+            revocations=revocations,
+        )
+
+    @property
+    def ready(self) -> bool:
+        """Whether tokens can be checked: what is revoked is known."""
+        return self._revocations is None or self._revocations.known
 
     async def check(self, token: str) -> Claims:
         """Return what `token` says.
 
         Raises:
-            InvalidToken: it is malformed, expired, or not signed for us by our issuer.
+            InvalidToken: it is malformed, expired, revoked, or not signed for us by our issuer.
+            BusUnavailable: it is not known yet which tokens were revoked.
         """
         if len(token) > MAX_TOKEN_BYTES:
             raise InvalidToken(f"the token is over {MAX_TOKEN_BYTES} bytes")
@@ -64,10 +83,14 @@ class Authenticator:
                 options={"require": ["exp", "aud", "iss", "sub"]},
             )
             expires_at = float(claims["exp"])
+            issued_at = float(claims["iat"]) if "iat" in claims else None
         except (jwt.PyJWTError, OverflowError) as error:
             raise InvalidToken(f"the token is refused: {error}") from error
+        if self._revocations is not None:
+            self._revocations.check(claims["sub"], issued_at)
         scope = claims.get("scope", "")
-        return Claims(claims["sub"], frozenset(scope.split() if isinstance(scope, str) else ()), expires_at)
+        scopes = frozenset(scope.split() if isinstance(scope, str) else ())
+        return Claims(claims["sub"], scopes, expires_at, issued_at)
 
 
 def _keys(settings: AuthSettings) -> Keys:

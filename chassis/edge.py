@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chassis.auth import Authenticator
 from chassis.bus import Bus
 from chassis.database import Database
-from chassis.errors import Forbidden, InvalidToken, Unauthorized
+from chassis.errors import Forbidden, InvalidToken, TooManyRequests, Unauthorized
 from chassis.http import Check
+from chassis.rates import RateLimit
 
 _bearer = HTTPBearer(auto_error=False, bearerFormat="JWT")
 
@@ -30,21 +31,26 @@ class Edge:
     Attributes:
         identify: turns a token's `sub` into a user id, raising ValueError for one that is not allowed.
         clock: the time, aware.
+        limit: how often each user may ask; None: as often as they like.
+        unlimited: the scopes of other services, which speak for many users and are not limited.
     """
 
     database: Database
     authenticator: Authenticator
     identify: Callable[[str], str]
     clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC)
+    limit: RateLimit | None = None
+    unlimited: frozenset[str] = frozenset()
 
     def checks(self, bus: Bus, revision: str) -> dict[str, Check]:
-        """What it takes to be ready: the database answers and has the schema `revision`, and NATS is connected."""
+        """What it takes to be ready: the database answers and has the schema `revision`, NATS is connected, and has
+        said which tokens were revoked."""
 
         async def database() -> bool:
             return await self.database.ready(revision)
 
         async def nats() -> bool:
-            return bus.connected
+            return bus.connected and self.authenticator.ready
 
         return {"database": database, "nats": nats}
 
@@ -102,6 +108,8 @@ async def _caller(
     except (InvalidToken, ValueError) as error:
         raise Unauthorized(str(error)) from error
     structlog.contextvars.bind_contextvars(user=caller.user_id)  # of this request: it has a context of its own
+    if edge.limit is not None and not caller.scopes & edge.unlimited and edge.limit.take(caller.user_id):
+        raise TooManyRequests("you ask too often; wait a second")
     return caller
 
 

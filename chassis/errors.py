@@ -14,6 +14,7 @@ ChassisError
     ├── Gone              410
     ├── TooLarge          413
     ├── Unprocessable     422
+    ├── TooManyRequests   429
     └── Unavailable       503
 """
 
@@ -122,6 +123,14 @@ class Unprocessable(Problem):
 
     status = 422
     title = "Unprocessable content"
+
+
+class TooManyRequests(Problem):
+    """The caller asks more often than one person does; a second later there is a request to be had again."""
+
+    status = 429
+    title = "Too many requests"
+    headers: ClassVar[dict[str, str]] = {"Retry-After": "1"}
 
 
 class Unavailable(Problem):

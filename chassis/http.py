@@ -20,6 +20,7 @@ from chassis.exposition import exposition
 from chassis.observation import Observation
 from chassis.openapi import Application, Methods
 from chassis.problems import answer_problems, problem_response
+from chassis.slow_clients import ImpatientProtocol
 
 log = structlog.get_logger(__name__)
 
@@ -189,6 +190,7 @@ class HttpServer:
         self._server = _Server(
             uvicorn.Config(
                 app,
+                http=ImpatientProtocol,
                 loop="none",
                 lifespan="off",
                 log_config=None,

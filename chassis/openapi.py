@@ -6,7 +6,16 @@ from typing import Any
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis.errors import BadRequest, MethodNotAllowed, Problem, TooLarge, Unauthorized, Unavailable, Unprocessable
+from chassis.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    Problem,
+    TooLarge,
+    TooManyRequests,
+    Unauthorized,
+    Unavailable,
+    Unprocessable,
+)
 from chassis.problems import ProblemDetails, problem_response, refusals
 
 Document = dict[str, Any]
@@ -36,7 +45,7 @@ def _common(operation: dict[str, Any]) -> list[type[Problem]]:
     parameters = {parameter["name"] for parameter in operation.get("parameters", [])}
     problems: list[type[Problem]] = [Problem]
     if "security" in operation:
-        problems += [Unauthorized, Unavailable]
+        problems += [Unauthorized, TooManyRequests, Unavailable]
     if "requestBody" in operation:
         problems += [BadRequest, TooLarge, Unprocessable]
     if parameters:

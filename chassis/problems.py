@@ -9,7 +9,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from chassis.errors import BadRequest, Problem, Unprocessable
+from chassis.errors import BadRequest, BusUnavailable, Problem, Unavailable, Unprocessable
 
 PROBLEM = "application/problem+json"
 
@@ -38,6 +38,7 @@ def answer_problems(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(BusUnavailable, _bus_away)
 
 
 def problem_response(problem: Problem, *, errors: list[dict[str, str]] | None = None) -> JSONResponse:
@@ -98,3 +99,7 @@ async def _http(_: Request, error: Exception) -> JSONResponse:
         return problem_response(BadRequest(error.detail, field="body"))
     body = {"type": "about:blank", "title": error.detail, "status": error.status_code, "detail": error.detail}
     return JSONResponse(body, error.status_code, error.headers, media_type=PROBLEM)
+
+
+async def _bus_away(_: Request, error: Exception) -> JSONResponse:
+    return problem_response(Unavailable(f"{error}; try again"))

@@ -159,6 +159,18 @@ class ServiceSettings(EdgeSettings):
 
     database_url: DatabaseUrl
     port: Port
+    requests_per_user: float = Field(
+        50,
+        validation_alias="HTTP_REQUESTS_PER_USER",
+        description="requests a second; a page makes some 5 when it opens, and a person has a few. 0: no limit",
+    )
+
+    @field_validator("requests_per_user")
+    @classmethod
+    def _whole_answers(cls, value: float) -> float:
+        if value != 0 and not 1 <= value < float("inf"):
+            raise ValueError("must be 0, for no limit, or at least 1: who is refused is told to wait a second")
+        return value
 
 
 S = TypeVar("S", bound=BaseSettings)

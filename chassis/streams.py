@@ -39,6 +39,8 @@ class Shape(Protocol):
     def duplicate_window(self) -> dt.timedelta: ...
     @property
     def republish(self) -> tuple[str, str] | None: ...
+    @property
+    def latest_only(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ class Stream:
             duplicate_window=shape.duplicate_window.total_seconds(),
             allow_direct=True,
             allow_atomic=True,
+            max_msgs_per_subject=1 if shape.latest_only else -1,
             republish=RePublish(*shape.republish) if shape.republish is not None else None,
             metadata={key: value for key, value in metadata.items() if not key.startswith("_nats.")},
         )

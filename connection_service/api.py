@@ -13,6 +13,7 @@ from chassis.fields import Text
 from chassis.idempotency import IdempotentOnce
 from chassis.paging import PAGE, Cursor, Limit, Page
 from chassis.problems import refusals
+from chassis.revocations import Revocations
 from connection_service import daily, partnerships, views
 from connection_service.errors import (
     AlreadyAnswered,
@@ -24,6 +25,8 @@ from connection_service.errors import (
     UnknownInvite,
 )
 from contracts import events
+from contracts.revocations import revocation
+from contracts.subjects import user_id
 
 ANSWER_MAX = 4_000
 """Characters of an answer: some two pages; what is longer is a letter."""
@@ -71,6 +74,11 @@ class NewAnswer(BaseModel):
 async def _catalogue(request: Request) -> daily.Catalogue:
     catalogue: daily.Catalogue = request.app.state.catalogue
     return catalogue
+
+
+async def _revocations(request: Request) -> Revocations:
+    revocations: Revocations = request.app.state.revocations
+    return revocations
 
 
 Catalogue = Annotated[daily.Catalogue, Depends(_catalogue)]
@@ -154,3 +162,12 @@ async def suggestions(
 ) -> Page[events.DailyConnection]:
     """Open questions that the caller has not answered yet, the latest first."""
     return await daily.suggestions(session, caller.user_id, catalogue, cursor=cursor, limit=limit, now=now)
+
+
+@router.post("/sessions/revoke", status_code=204, tags=["sessions"])
+async def revoke(
+    caller: CurrentCaller, now: Now, revocations: Annotated[Revocations, Depends(_revocations)]
+) -> Response:
+    """Sign out everywhere: no token of the caller's that was issued until now is good any longer, this one neither."""
+    await revocations.say(*revocation(user_id(caller.user_id), before=now.timestamp()))
+    return Response(status_code=204)

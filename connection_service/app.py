@@ -13,7 +13,9 @@ from chassis.edge import Edge
 from chassis.http import HttpServer, create_app
 from chassis.migrate import head
 from chassis.process import listen, run_together
+from chassis.rates import RateLimit
 from chassis.relay import Relay
+from chassis.revocations import Revocations
 from chassis.settings import AuthSettings, BusSettings
 from chassis.streams import Stream
 from connection_service import changes
@@ -21,13 +23,16 @@ from connection_service.api import router
 from connection_service.questions import load_catalogue
 from connection_service.settings import Settings
 from contracts import streams
+from contracts.revocations import read_revocation
 from contracts.subjects import relay_nudge, source_filter, user_id
 
 NAME = "connection_service"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def create_http(edge: Edge, settings: Settings, auth: AuthSettings, bus: Bus, revision: str) -> FastAPI:
+def create_http(
+    edge: Edge, settings: Settings, auth: AuthSettings, bus: Bus, revision: str, revocations: Revocations
+) -> FastAPI:
     """The HTTP side alone."""
     app = create_app(
         "Tandem connections",
@@ -39,6 +44,7 @@ def create_http(edge: Edge, settings: Settings, auth: AuthSettings, bus: Bus, re
     if auth.dev:
         app.include_router(dev_tokens(auth))
     app.state.catalogue = load_catalogue()
+    app.state.revocations = revocations
     edge.attach(app)
     return app
 
@@ -58,9 +64,19 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
         interpreter=changes.INTERPRETER,
     )
     database.after_commit(relay.wake)
-    edge = Edge(database, Authenticator.of(auth), identify=user_id)
-    http = HttpServer(create_http(edge, settings, auth, bus, revision), listener)
+    revocations = Revocations(
+        Stream(bus, streams.REVOCATIONS, replicas=nats.replicas),
+        read=read_revocation,
+        kept=streams.REVOCATIONS.max_age,
+    )
+    edge = Edge(
+        database,
+        Authenticator.of(auth, revocations),
+        identify=user_id,
+        limit=RateLimit(settings.requests_per_user),
+    )
+    http = HttpServer(create_http(edge, settings, auth, bus, revision, revocations), listener)
     try:
-        await run_together([bus, relay, http], stop=stop)
+        await run_together([bus, relay, revocations, http], stop=stop)
     finally:
         await database.close()

@@ -112,6 +112,15 @@ def _channels() -> Json:
             "messages": {"deadletter": ref("components", "messages", "deadletter")},
             "x-stream": _stream(streams.DEADLETTERS),
         },
+        "revocations": {
+            "address": subjects.REVOCATION_ADDRESS,
+            "description": "Whose tokens are good no longer: the last message of each user. A token without `iat` "
+            "counts as older than any of them.",
+            "servers": bus,
+            "parameters": {"user_id": {"description": "Whose tokens.", "examples": ["alice"]}},
+            "messages": {"revocation": ref("components", "messages", "revocation")},
+            "x-stream": _stream(streams.REVOCATIONS),
+        },
         "socket": _socket(keys),
     }
 
@@ -200,6 +209,10 @@ def _operations() -> Json:
         "inbox_service.consume": operation("receive", "events", "Makes items of answers.", said)
         | {"x-durable-consumer": subjects.INBOX_CONSUMER, "x-filter": subjects.source_filter("connection")},
         "inbox_service.bury": operation("send", "deadletters", "Keeps what it cannot process.", ["deadletter"]),
+        "connection_service.revoke": operation("send", "revocations", "Signs somebody out everywhere.", ["revocation"]),
+        "connection_service.heed": operation("receive", "revocations", "Refuses what was revoked.", ["revocation"]),
+        "inbox_service.heed": operation("receive", "revocations", "Refuses what was revoked.", ["revocation"]),
+        "push_gateway.heed": operation("receive", "revocations", "Closes sockets of revoked tokens.", ["revocation"]),
         "push_gateway.follow": operation("receive", "push", "Follows one user's events live.", every),
         "push_gateway.replay": operation("receive", "events", "Reads what a client or a feed missed.", every),
         "push_gateway.deliver": operation("send", "socket", "Sends every frame there is.", frames),

@@ -39,6 +39,12 @@ def messages() -> Json:
             "headers": _schema("DeadLetterHeaders"),
             "payload": _schema("DeadLetterBody"),
         },
+        "revocation": {
+            "name": "revocation",
+            "summary": "Tokens of a user that were issued before a moment are good no longer.",
+            "contentType": CONTENT_TYPE,
+            "payload": _schema("Revocation"),
+        },
     }
 
 

@@ -11,6 +11,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from contracts import frames
 from contracts.events import EVENT_TYPES, Answer, Contract, DailyConnection, EventType, InboxItem
+from contracts.revocations import Revocation
 
 JSON_SCHEMA = "https://json-schema.org/draft/2020-12/schema"
 
@@ -46,6 +47,7 @@ def public_models() -> dict[str, type[BaseModel]]:
         frames.HeartbeatFrame,
         frames.ResyncFrame,
         frames.AuthOperation,
+        Revocation,
     ]
     return {shape.__name__: shape for shape in shapes}
 

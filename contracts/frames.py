@@ -34,10 +34,10 @@ CLOSE_ADVICE: dict[CloseCode, str] = {
     CloseCode.GOING_AWAY: "The server is draining. Come back and resume.",
     CloseCode.TRY_AGAIN_LATER: "The server is full or not ready. Come back and resume.",
     CloseCode.PROTOCOL_BROKEN: "You broke the protocol. Stop.",
-    CloseCode.TOKEN_REFUSED: "Your token is missing, malformed, foreign or expired. Get a new one, then come back.",
+    CloseCode.TOKEN_REFUSED: "Your token is missing, wrong, expired or revoked. Get a new one, then come back.",
     CloseCode.NOT_ALLOWED: "Your origin or user id is not allowed. Stop.",
     CloseCode.READING_TOO_SLOWLY: "You read too slowly. Come back and resume.",
-    CloseCode.TOO_MANY: "Too many sockets or operations. Wait retry_after seconds (in the reason), then come back.",
+    CloseCode.TOO_MANY: "Too many sockets, handshakes or operations. Wait retry_after seconds (in the reason).",
 }
 
 Position = Annotated[int, Field(ge=0, description="where the client now stands: its next `since`")]

@@ -14,6 +14,7 @@ class Shape:
         max_age: how long a message is kept, and with that how long a device may be away and still resume.
         duplicate_window: how long a second message with the same id is refused.
         republish: `(from, to)`: every stored message is sent on as a live one, with its sequence.
+        latest_only: of each subject only the last message is kept.
     """
 
     name: str
@@ -21,6 +22,7 @@ class Shape:
     max_age: dt.timedelta
     duplicate_window: dt.timedelta
     republish: tuple[str, str] | None = None
+    latest_only: bool = False
 
 
 EVENTS = Shape(
@@ -39,3 +41,13 @@ DEADLETTERS = Shape(
     duplicate_window=dt.timedelta(minutes=10),
 )
 """What a consumer could not process, kept long enough for somebody to look into it."""
+
+REVOCATIONS = Shape(
+    name=subjects.REVOCATIONS_STREAM,
+    subjects=(subjects.REVOCATIONS_FILTER,),
+    max_age=dt.timedelta(days=400),
+    duplicate_window=dt.timedelta(minutes=10),
+    latest_only=True,
+)
+"""Whose tokens were revoked, and when; one message a user. Kept for as long as any token is taken: one that was issued
+longer ago than `max_age` is refused, revoked or not. 400 days are a year's token, and a month to renew it."""

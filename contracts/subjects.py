@@ -27,6 +27,9 @@ REPUBLISH_DESTINATION = "push.>"
 DEADLETTERS_STREAM = "DEADLETTERS"
 DEADLETTERS_FILTER = "deadletters.>"
 
+REVOCATIONS_STREAM = "REVOCATIONS"
+REVOCATIONS_FILTER = "revoked.*"
+
 INBOX_CONSUMER = "inbox-service"
 
 PUSH_INSPECTION = "inspect.push"
@@ -35,6 +38,7 @@ PUSH_INSPECTION = "inspect.push"
 EVENT_ADDRESS = "events.{user_id}.{source}"
 PUSH_ADDRESS = "push.{user_id}.{source}"
 DEADLETTER_ADDRESS = "deadletters.{consumer}"
+REVOCATION_ADDRESS = "revoked.{user_id}"
 """The subjects with their variable tokens named, as AsyncAPI writes an address."""
 
 
@@ -46,7 +50,7 @@ class InvalidUserId(ValueError):
 
 
 class UnknownSubject(ValueError):
-    """A subject that is not `events.<user_id>.<source>`."""
+    """A subject that does not have the form that it should have where it was found."""
 
 
 def user_id(text: object) -> UserId:
@@ -88,6 +92,23 @@ def relay_nudge(source: Source) -> str:
 def dead_letter_subject(consumer: str) -> str:
     """Where `consumer` keeps the messages that it could not process."""
     return f"deadletters.{consumer}"
+
+
+def revocation_subject(user: UserId) -> str:
+    """Where it is said that the tokens of `user` are good no longer."""
+    return f"revoked.{user}"
+
+
+def revoked_user(subject: str) -> UserId:
+    """Take `revoked.<user_id>` apart.
+
+    Raises:
+        UnknownSubject: the subject has another form.
+    """
+    match subject.split("."):
+        case ["revoked", user] if _USER_ID.match(user):
+            return UserId(user)
+    raise UnknownSubject(f"{subject!r} is not {REVOCATION_ADDRESS}")
 
 
 def addressee(subject: str) -> tuple[UserId, Source]:

@@ -14,13 +14,16 @@ from chassis.http import HttpServer, create_app
 from chassis.lag import Lag
 from chassis.migrate import head
 from chassis.process import listen, run_together
+from chassis.rates import RateLimit
 from chassis.relay import Relay
+from chassis.revocations import Revocations
 from chassis.settings import AuthSettings, BusSettings
 from chassis.streams import Stream
 from contracts import streams
+from contracts.revocations import read_revocation
 from contracts.subjects import INBOX_CONSUMER, dead_letter_subject, relay_nudge, source_filter, user_id
 from inbox_service import changes
-from inbox_service.api import router
+from inbox_service.api import WRITE_SCOPE, router
 from inbox_service.consumer import handle
 from inbox_service.page import demo_page
 from inbox_service.settings import Settings
@@ -73,9 +76,20 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
         ready=lambda: database.wait_until_ready(revision),
     )
     lag = Lag(events, durable=INBOX_CONSUMER, dead_letters=dead_letters)
-    edge = Edge(database, Authenticator.of(auth), identify=user_id)
+    revocations = Revocations(
+        Stream(bus, streams.REVOCATIONS, replicas=nats.replicas),
+        read=read_revocation,
+        kept=streams.REVOCATIONS.max_age,
+    )
+    edge = Edge(
+        database,
+        Authenticator.of(auth, revocations),
+        identify=user_id,
+        limit=RateLimit(settings.requests_per_user),
+        unlimited=frozenset({WRITE_SCOPE}),
+    )
     http = HttpServer(create_http(edge, settings, auth, bus, revision), listener)
     try:
-        await run_together([bus, relay, consumer, lag, http], stop=stop)
+        await run_together([bus, relay, consumer, lag, revocations, http], stop=stop)
     finally:
         await database.close()

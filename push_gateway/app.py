@@ -8,9 +8,11 @@ import structlog
 from chassis.auth import Authenticator
 from chassis.bus import Bus
 from chassis.process import Service, listen, run_together
+from chassis.revocations import Revocations
 from chassis.settings import AuthSettings, BusSettings
 from chassis.streams import Stream
 from contracts import streams
+from contracts.revocations import read_revocation
 from push_gateway import metrics, native, workers
 from push_gateway.direct import DirectGet
 from push_gateway.hub import Hub
@@ -52,13 +54,21 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     hub = Hub(bus, client, reader, replays, watch, heartbeat=settings.heartbeat)
     sweep = Sweep(bus, hub, direct, watch)
     ticker = Ticker(heartbeat=settings.heartbeat, heartbeat_for=hub.heartbeat_for)
-    server = PushServer(listener, hub, ticker, Authenticator.of(auth), settings, ready=lambda: hub.ready)
+    revocations = Revocations(
+        Stream(bus, streams.REVOCATIONS, replicas=nats.replicas),
+        read=read_revocation,
+        kept=streams.REVOCATIONS.max_age,
+    )
+    authenticator = Authenticator.of(auth, revocations)
+    server = PushServer(listener, hub, ticker, authenticator, settings, ready=lambda: hub.ready and authenticator.ready)
+    revocations.on_news(lambda: server.heed(revocations))
     overload = Overload(server.sessions, settings.max_unsent)
     inspection = Inspection(bus, hub, server.sessions, name_of(listener))
     hub.on_leave(inspection.remember)
     metrics.sockets_max.set(settings.max_sockets)
     services: list[Service] = [
-        *(bus, reading_bus, direct, replays, hub, sweep, ticker, overload, inspection, metrics.tally, server)
+        *(bus, reading_bus, direct, replays, hub, sweep, ticker, overload),
+        *(inspection, metrics.tally, revocations, server),
     ]
     gc.set_threshold(*GC_THRESHOLDS)
     log.info("events are taken", by="C" if native.take is not None else "Python")

@@ -37,7 +37,7 @@ class BadFrame(Refusal):
 
 
 class TokenRefused(Refusal):
-    """The token is missing, malformed, foreign or expired."""
+    """The token is missing, malformed, foreign, expired or revoked."""
 
     code = CloseCode.TOKEN_REFUSED
 
@@ -55,7 +55,7 @@ class ReadsTooSlowly(Refusal):
 
 
 class TooMany(Refusal):
-    """The user has too many sockets, or the socket sends too many operations."""
+    """The user has too many sockets or connects too often, or the socket sends too many operations."""
 
     code = CloseCode.TOO_MANY
 

@@ -35,10 +35,10 @@ def check_origin(request: Request, allowed: Collection[str]) -> None:
     """Browsers always say which page connects; a page that is not ours must not use its visitor's token.
 
     Raises:
-        NotAllowed: there is an origin and it is not on the list.
+        NotAllowed: there is an origin and it is not on the list, or there are several.
     """
-    origin = request.headers.get("Origin")
-    if origin is not None and origin not in allowed:
+    origins = request.headers.get_all("Origin")
+    if len(origins) > 1 or any(origin not in allowed for origin in origins):
         raise NotAllowed("this origin is not allowed")
 
 

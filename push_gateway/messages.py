@@ -57,7 +57,8 @@ def header(headers: bytes, name: bytes) -> bytes | None:
     start = headers.find(line)
     if start < 0:
         return None
-    return headers[start + len(line) : headers.index(b"\r\n", start + 2)].strip()
+    end = headers.find(b"\r\n", start + 2)  # the server takes over a block that breaks off from whoever publishes it
+    return headers[start + len(line) : end if end >= 0 else None].strip()
 
 
 @functools.cache
@@ -70,8 +71,8 @@ def status(headers: bytes) -> int | None:
     """The status in the first line of the headers; None if the message carries an event."""
     if headers.startswith(_PLAIN):
         return None
-    code = headers[len(_VERSION) : headers.index(b"\r\n")].split()[:1]
-    return int(code[0]) if code else None
+    code = headers.partition(b"\r\n")[0][len(_VERSION) :].split()[:1]
+    return int(code[0]) if code and code[0].isdigit() else None
 
 
 def live_event(subject: bytes, headers: bytes | None, body: bytes) -> StoredEvent:

@@ -15,11 +15,14 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from chassis.auth import Authenticator, Claims
-from chassis.errors import InvalidToken
+from chassis.errors import BusUnavailable, InvalidToken
 from chassis.exposition import exposition
+from chassis.rates import RateLimit
+from chassis.revocations import Revocations
 from contracts.frames import PATH, SUBPROTOCOL
 from contracts.subjects import InvalidUserId, user_id
 from push_gateway import metrics
+from push_gateway.address import address_of
 from push_gateway.admission import Admission
 from push_gateway.connection import CLOSE_TIMEOUT, PushConnection
 from push_gateway.errors import Draining, Full, NotAllowed, Refusal, TokenRefused, TooMany
@@ -71,6 +74,9 @@ class PushServer:
         self._settings = settings
         self._ready = ready
         self._admission = Admission()
+        self._of_address = RateLimit(settings.handshakes_per_address)
+        self._of_user = RateLimit(settings.handshakes_per_user)
+        self._trusted = settings.trusted_networks
         self.sessions: set[Session] = set()
         self._draining = False
 
@@ -101,9 +107,17 @@ class PushServer:
             session.end(Draining("the gateway is being restarted; come back and resume"))
             await asyncio.sleep(pause)
 
+    def heed(self, revocations: Revocations) -> None:
+        """Close the sockets whose tokens were revoked."""
+        for session in [each for each in self.sessions if revocations.revokes(each.user, each.issued_at)]:
+            session.end(TokenRefused("the token was revoked; come back with a new one"))
+
     async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
         match _path_of(request):
             case path if path == PATH:
+                peer = (connection.remote_address or ("gone",))[0]
+                if wait := self._of_address.take(address_of(request, peer, self._trusted)):
+                    return _too_often(connection, wait)
                 await self._admission.turn()
                 return None
             case "/healthz":
@@ -165,6 +179,8 @@ class PushServer:
             user = user_id(claims.subject)
         except InvalidUserId as error:
             raise NotAllowed(str(error)) from error
+        if wait := self._of_user.take(user):
+            raise TooMany("you connect too often", retry_after=wait)
         if self._draining:  # from here on nothing is waited for: what is found out now holds until it is counted
             raise Draining("the gateway is being restarted; come back")
         if len(self.sessions) >= self._settings.max_sockets:
@@ -178,6 +194,8 @@ class PushServer:
             return await self._authenticator.check(token)
         except InvalidToken as error:
             raise TokenRefused(str(error)) from error
+        except BusUnavailable as error:
+            raise Full(f"{error}; come back") from error
 
 
 def _metrics(request: Request) -> Response:
@@ -189,6 +207,13 @@ def _metrics(request: Request) -> Response:
 def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     """Never the one that carries the token. A client that offers none is answered without one."""
     return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
+
+
+def _too_often(connection: ServerConnection, wait: int) -> Response:
+    """Before there is a socket: a browser is not told why, and comes back a while later all the same."""
+    response = connection.respond(http.HTTPStatus.TOO_MANY_REQUESTS, "too many handshakes from this address\n")
+    response.headers["Retry-After"] = str(wait)
+    return response
 
 
 def _path_of(request: Request) -> str:

@@ -32,6 +32,7 @@ class Session:
 
     Attributes:
         expires_at: when its token ends, seconds since the Unix epoch.
+        issued_at: when its token was issued, likewise; None if it does not say.
         position: up to where the client had everything when it was last sent something of its own.
         greeted: whether it was sent `hello`, before which there is nothing.
         opened_at: when it was let in, seconds since the Unix epoch.
@@ -48,6 +49,7 @@ class Session:
         "expires_at",
         "feed",
         "greeted",
+        "issued_at",
         "opened_at",
         "position",
         "user",
@@ -64,6 +66,7 @@ class Session:
         self.connection = connection
         self.user = user
         self.expires_at = claims.expires_at
+        self.issued_at = claims.issued_at
         self.position = 0
         self.greeted = False
         self.opened_at = time.time()
@@ -164,4 +167,5 @@ class Session:
         if claims.subject != self.user:
             raise NotAllowed("this token is somebody else's; open another socket")
         self.expires_at = claims.expires_at
+        self.issued_at = claims.issued_at
         self._on_renewal(self)

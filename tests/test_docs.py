@@ -34,6 +34,14 @@ def test_the_promises_name_tests() -> None:
     assert len(NAMED_TEST.findall((ROOT / "docs" / "RELIABILITY.md").read_text())) > 20
 
 
+def test_every_point_of_security_names_a_test() -> None:
+    """A point without one is a hope."""
+    tables = [line for line in (ROOT / "docs" / "SECURITY.md").read_text().splitlines() if line.startswith("| ")]
+    points = [line for line in tables if line != "| point | what we do | test |"]
+    assert len(points) > 40
+    assert [point for point in points if not NAMED_TEST.search(point)] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_link_within_the_repository_leads_somewhere(document: Path) -> None:
     """Also those to pictures."""

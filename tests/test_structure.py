@@ -25,8 +25,8 @@ SPELLINGS = {"contracts.subjects"}
 DOCUMENT_KEYS = {"contracts.asyncapi", "contracts.asyncapi_messages"}
 """Where `push.` begins the key of a message in the AsyncAPI document, which is no subject."""
 
-SUBJECTS = ("events.", "push.", "relay.", "deadletters.", "inspect.")
-STREAMS = {"EVENTS", "DEADLETTERS"}
+SUBJECTS = ("events.", "push.", "relay.", "deadletters.", "inspect.", "revoked.")
+STREAMS = {"EVENTS", "DEADLETTERS", "REVOCATIONS"}
 
 NAMES_THAT_SAY_NOTHING = {"utils", "util", "common", "base", "helpers", "helper", "misc"}
 

@@ -82,6 +82,7 @@ class Stack:
             "NATS_REPLICAS": str(self._kind.servers),
             "PUSH_HEARTBEAT": str(HEARTBEAT),
             "PUSH_DRAIN": "2",
+            "PUSH_HANDSHAKES_PER_ADDRESS": "0",  # all of them come from here
         }
         if service.name == "push" and self.wires:
             env["NATS_URL"] = f"nats://{HOST}:{self.wires[number].port}"

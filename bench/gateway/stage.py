@@ -58,7 +58,12 @@ async def stage() -> AsyncIterator[Stage]:
     secret, port = DataDir(folder).secret(), free_port()
     service = Service("push", (sys.executable, "-m", "push_gateway"), port)
     nats = Nats(folder / "nats", free_port(), sink=_keep_quiet)
-    limits = {"PUSH_MAX_SOCKETS": "30000", "PUSH_MAX_SOCKETS_PER_USER": "1000"}
+    limits = {
+        "PUSH_MAX_SOCKETS": "30000",
+        "PUSH_MAX_SOCKETS_PER_USER": "1000",
+        "PUSH_HANDSHAKES_PER_USER": "0",
+        "PUSH_HANDSHAKES_PER_ADDRESS": "0",
+    }
     env = {"NATS_URL": nats.url, "PUSH_PORT": str(port), "HOST": HOST, "AUTH_SECRET": secret, "PYTHONPATH": str(ROOT)}
     gateway = Child(
         "gateway", service.command, env=env | limits, probe=service.ready, ready_within=READY_WITHIN, sink=_keep_quiet

@@ -26,6 +26,8 @@ NOWHERE = {"NATS_URL": "nats://127.0.0.1:1"}
         ("why", "x", "--within", "long ago"),
         ("user", "bob>"),
         ("user", "bob", "--at", "2999-01-01"),
+        ("revoke",),
+        ("revoke", "alice.*"),
         ("dead",),
         ("dead", "drop", "-1"),
         ("dead", "requeue", "all"),

@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from chassis.database import POOL_SIZE, Database
 from chassis.edge import CurrentCaller, Edge, Now, Session
 from chassis.errors import Conflict
 from chassis.http import create_app
+from chassis.rates import BURST, RateLimit
 
 Sql = Callable[..., Awaitable[list[Any]]]
 Serve = Callable[[FastAPI], Awaitable[httpx.AsyncClient]]
@@ -183,6 +185,25 @@ async def test_a_token_without_the_scope_is_403(client: httpx.AsyncClient, beare
     assert response.status_code == 403
     assert "things:read" in response.json()["detail"]
     assert (await client.get("/scoped", headers=bearer("alice", "other things:read"))).status_code == 200
+
+
+async def test_a_user_may_ask_only_so_often(edge: Edge, serve: Serve, bearer: Bearer) -> None:
+    """429 with the time to wait, for her alone; another service, which speaks for many, is not counted."""
+    limited = create_app("Things", version="1", checks={})
+    replace(edge, limit=RateLimit(1, clock=lambda: 1_000.0), unlimited=frozenset({"write"})).attach(limited)
+
+    @limited.get("/caller")
+    async def caller(caller: CurrentCaller) -> str:
+        return caller.user_id
+
+    client = await serve(limited)
+    for _ in range(int(BURST)):
+        assert (await client.get("/caller", headers=bearer("alice"))).status_code == 200
+    refused = await client.get("/caller", headers=bearer("alice"))
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert (await client.get("/caller", headers=bearer("bob"))).status_code == 200
+    assert (await client.get("/caller", headers=bearer("alice", "other write"))).status_code == 200
 
 
 async def test_a_request_that_finds_no_free_connection_is_503(

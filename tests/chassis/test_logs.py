@@ -109,6 +109,16 @@ async def test_an_exception_is_told_with_its_traceback_but_not_with_its_variable
         assert json.loads(said)["exception"]
 
 
+@pytest.mark.parametrize("style", ["json", "console"])
+async def test_what_somebody_sends_makes_no_second_line_and_steers_no_terminal(style: str) -> None:
+    """Nobody writes lines of their own into the log."""
+    sent = '"/\\r\\n2026 [error] forged\\x1b[2J"'
+    said = await run(f"log.info('not found', path={sent})", LOG_FORMAT=style)
+    assert "forged" in said
+    assert len(said.splitlines()) == 1
+    assert "\x1b[2J" not in said
+
+
 async def test_on_a_terminal_it_is_readable() -> None:
     """And JSON there too for who wants it."""
 

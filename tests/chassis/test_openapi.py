@@ -90,7 +90,7 @@ def test_the_document_names_what_an_operation_is_refused_for(app: FastAPI) -> No
     assert app.openapi()["paths"] == paths
     assert paths["/things"]["get"]["responses"].keys() == {"200", "400", "422", "500"}
     create = paths["/things"]["post"]["responses"]
-    assert create.keys() == {"201", "400", "401", "409", "410", "413", "422", "500", "503"}
+    assert create.keys() == {"201", "400", "401", "409", "410", "413", "422", "429", "500", "503"}
     assert create["409"]["description"] == "There is one. Or: There is another."
     assert create["401"]["headers"].keys() == {"WWW-Authenticate"}
     assert paths["/things/all"]["post"]["responses"].keys() == {"200", "500"}

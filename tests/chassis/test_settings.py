@@ -243,6 +243,16 @@ def test_what_is_no_secret_has_no_file(monkeypatch: pytest.MonkeyPatch, tmp_path
             "set exactly one of AUTH_SECRET",
         ),
         ("push_gateway", {"AUTH_SECRET": "hunter2"}, "AUTH_SECRET: String should have at least 32 characters"),
+        (
+            "push_gateway",
+            {"TRUSTED_PROXIES": "127.0.0.1, 10.0.0.1/8", "AUTH_SECRET": SECRET},
+            "TRUSTED_PROXIES: '10.0.0.1/8' must be an address or a network",
+        ),
+        (
+            "connection_service",
+            {"CONNECTION_DATABASE_URL": "postgresql+asyncpg:///x", "HTTP_REQUESTS_PER_USER": "0.5"},
+            "HTTP_REQUESTS_PER_USER: must be 0, for no limit, or at least 1",
+        ),
         ("push_gateway", {"LOG_LEVEL": "loud", "AUTH_SECRET": SECRET}, "LOG_LEVEL: Input should be 'DEBUG'"),
         ("push_gateway", {"HOST": "nowhere.invalid", "AUTH_SECRET": SECRET}, "HOST: 'nowhere.invalid' must be an IPv4"),
     ],

@@ -17,9 +17,13 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.edge import Edge
 from chassis.migrate import head
+from chassis.revocations import Revocations
 from chassis.settings import AuthSettings
+from chassis.streams import Stream
 from connection_service.app import MIGRATIONS, create_http
 from connection_service.settings import Settings
+from contracts import streams
+from contracts.revocations import read_revocation
 from contracts.subjects import user_id
 
 Person = Callable[[str], httpx.AsyncClient]
@@ -67,7 +71,9 @@ def app_on(auth: AuthSettings, times: list[dt.datetime]) -> Callable[..., FastAP
         edge = Edge(database, Authenticator.of(auth), identify=user_id, clock=lambda: times[-1])
         settings = Settings(CONNECTION_DATABASE_URL="postgresql+asyncpg://")
         bus = bus or Bus(("nats://127.0.0.1:1",), name="never connected")
-        return create_http(edge, settings, auth, bus, head(MIGRATIONS))
+        stream = Stream(bus, streams.REVOCATIONS, replicas=1)
+        revocations = Revocations(stream, read=read_revocation, kept=streams.REVOCATIONS.max_age)
+        return create_http(edge, settings, auth, bus, head(MIGRATIONS), revocations)
 
     return make
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import contracts.__main__ as command
-from contracts import events, frames
+from contracts import events, frames, revocations
 from contracts.documents import JSON_SCHEMA, event_frame, json_schemas, public_models
 from contracts.events import EVENT_TYPES
 
@@ -92,7 +92,7 @@ def test_every_file_is_json_with_one_line_end_at_its_end() -> None:
 def test_every_public_model_has_a_schema() -> None:
     made = {
         value.__name__
-        for module in (events, frames)
+        for module in (events, frames, revocations)
         for value in vars(module).values()
         if isinstance(value, type) and issubclass(value, events.Contract)
     }

@@ -40,6 +40,14 @@ def test_any_other_page_may_not_connect(origin: str) -> None:
         check_origin(asks("/v1/push", ("Origin", origin)), ["https://tandem.example"])
 
 
+def test_a_second_origin_helps_nobody() -> None:
+    """Which of them a proxy in front has looked at is not known."""
+    for second in ("https://tandem.example", "https://evil.example"):
+        request = asks("/v1/push", ("Origin", "https://tandem.example"), ("Origin", second))
+        with pytest.raises(NotAllowed):
+            check_origin(request, ["https://tandem.example"])
+
+
 def test_the_token_stands_among_the_subprotocols() -> None:
     """A browser can set no other header."""
     assert token_of(asks("/v1/push", ("Sec-WebSocket-Protocol", "tandem.v1, bearer.a.b.c"))) == "a.b.c"

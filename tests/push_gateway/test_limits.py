@@ -1,10 +1,17 @@
 """What one client may cost, and that it costs nobody else."""
 
 import json
+from typing import Any
 
 import pytest
+from websockets.asyncio.client import connect as connect_to
+from websockets.exceptions import InvalidStatus
 
+from chassis.rates import BURST
+from contracts.frames import PATH
+from devstack.ports import HOST
 from devstack.waiting import until
+from push_gateway.settings import Settings
 from tests.push_gateway.clients import PATIENCE
 from tests.push_gateway.conftest import Connect, ConnectRaw
 from tests.push_gateway.raw_client import closed_with, frame_bytes
@@ -53,6 +60,58 @@ async def test_a_gateway_has_only_so_many_sockets(connect: Connect, nats: Monito
         assert ((await refused.closed()).code, refused.frames) == (1013, [])
         await there[0].leave()
         await (await connect("carol", to=gateway)).hello()
+
+
+async def test_a_user_connects_only_so_often(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
+    """4429 says when to come back; another user from the same address gets in."""
+    async with running_gateway(nats.url, PUSH_HANDSHAKES_PER_USER=0.05) as gateway:
+        for _ in range(3):
+            await (await connect("alice", to=gateway)).hello()
+        refused = await connect("alice", to=gateway)
+        closed = await refused.closed()
+        assert (closed.code, refused.frames) == (4429, [])
+        assert 0 < json.loads(closed.reason)["retry_after"] <= 20
+        await (await connect("bob", to=gateway)).hello()
+
+
+async def handshake(gateway: Gateway, *forwarded: str) -> tuple[int, str | None]:
+    """The status of the answer to a handshake, and when to come back, if it says."""
+    headers = [("X-Forwarded-For", value) for value in forwarded]
+    try:
+        socket = await connect_to(
+            f"ws://{HOST}:{gateway.port}{PATH}", additional_headers=headers, compression=None, proxy=None
+        )
+    except InvalidStatus as refused:
+        return refused.response.status_code, refused.response.headers.get("Retry-After")
+    await socket.close()
+    return 101, None
+
+
+async def test_an_address_connects_only_so_often(nats: MonitoredNats, own_events: Events) -> None:
+    """429 before there is a socket, whatever the client says of where it comes from; probes are answered."""
+    async with running_gateway(nats.url, PUSH_HANDSHAKES_PER_ADDRESS=0.05) as gateway:
+        assert [await handshake(gateway, f"198.51.100.{number}") for number in range(3)] == [(101, None)] * 3
+        status, wait = await handshake(gateway, "198.51.100.9")
+        assert status == 429
+        assert 0 < int(wait or "0") <= 20
+        assert (await gateway.get("/healthz"))[0] == (await gateway.get("/readyz"))[0] == 200
+
+
+async def test_behind_a_trusted_proxy_each_client_has_its_own_address(nats: MonitoredNats, own_events: Events) -> None:
+    """The one that the proxy saw, not what the client wrote in front of it."""
+    limits: dict[str, Any] = {"PUSH_HANDSHAKES_PER_ADDRESS": 0.05, "TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.1"}
+    async with running_gateway(nats.url, **limits) as gateway:
+        for number in range(3):
+            assert await handshake(gateway, f"203.0.113.{number}, 198.51.100.1, 10.0.0.7") == (101, None)
+        assert (await handshake(gateway, "203.0.113.9", "198.51.100.1", "10.0.0.7"))[0] == 429
+        assert await handshake(gateway, "198.51.100.2") == (101, None)
+
+
+def test_the_limits_are_the_documented_ones() -> None:
+    """A minute's worth of each at once."""
+    settings = Settings()
+    assert (settings.handshakes_per_user, settings.handshakes_per_address, BURST) == (2, 50, 60)
+    assert settings.trusted_networks == ()
 
 
 async def test_too_many_operations_end_the_socket(connect: Connect, alice: str) -> None:

@@ -1,5 +1,6 @@
 """Reading raw bus messages, and the frames that they become."""
 
+import contextlib
 import json
 
 import pytest
@@ -103,6 +104,14 @@ def test_a_text_may_speak_of_what_is_no_number() -> None:
     """`NaN` and `Infinity` are words there."""
     body = '{"ä":"NaN, -Infinity"}'.encode()
     assert live_event(b"push.alice.inbox", LIVE, body).frame.endswith(b'"data":' + body + b"}")
+
+
+def test_headers_that_break_off_stop_nobody() -> None:
+    """The server takes them over from whoever publishes; the gateway must not end over them."""
+    for end in range(len(LIVE)):
+        with contextlib.suppress(Malformed):
+            live_event(b"push.alice.inbox", LIVE[:end], b"{}")
+        status(LIVE[:end])
 
 
 def test_a_header_is_found_by_its_whole_name() -> None:

@@ -60,6 +60,11 @@ class Device:
         return self.frames[0]
 
     @property
+    def open_still(self) -> bool:
+        """Whether the gateway has not closed it."""
+        return not self._recording.done()
+
+    @property
     def cursor(self) -> dict[str, str | int]:
         """What a client remembers, to resume from here."""
         return {"epoch": self.hello["data"]["epoch"], "since": self.frames[-1]["seq"]}
@@ -78,6 +83,13 @@ class Device:
 
         await self.until(lambda: bool(matching()), what=f"{name} with {data}")
         return matching()[0]
+
+    async def closed(self) -> int:
+        """The code with which the gateway closes it."""
+        async with asyncio.timeout(PATIENCE):
+            await asyncio.shield(self._recording)
+        assert self._socket.close_code is not None, "the recording ends with the socket"
+        return self._socket.close_code
 
     async def until(self, condition: Callable[[], bool], *, what: str = "what it waits for") -> None:
         """Wait until a condition on the frames holds."""

@@ -9,6 +9,7 @@ import schemathesis
 from schemathesis.core.failures import Failure
 from schemathesis.engine import Status, events, from_schema
 from schemathesis.engine.recorder import ScenarioRecorder
+from schemathesis.schemas import BaseSchema
 
 SEED = 1
 EXAMPLES = 15
@@ -63,11 +64,15 @@ class Run:
         return True
 
 
-def fuzz(url: str, token: str, values: Mapping[str, Sequence[str]]) -> Run:
+def fuzz(
+    url: str, token: str, values: Mapping[str, Sequence[str]], *, only: str | None = None, without: str | None = None
+) -> Run:
     """Send whatever the document of the service at `url` allows, and much that it does not, with all checks there are.
 
     Args:
         values: what stands in a parameter more often than not, by its place and name, as in `path.item_id`.
+        only: the one path to be called.
+        without: a path not to be called.
     """
     config = schemathesis.Config.from_dict(
         {
@@ -86,7 +91,11 @@ def fuzz(url: str, token: str, values: Mapping[str, Sequence[str]]) -> Run:
             "parameters": {place: {"dictionary": _name(place), "probability": 0.7} for place in values},
         }
     )
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
+    schema: BaseSchema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
+    if only is not None:
+        schema = schema.include(path=only)
+    if without is not None:
+        schema = schema.exclude(path=without)
     run = Run()
 
     def filter_failure(context: Any, failure: Failure, case: Any, response: schemathesis.Response) -> bool:

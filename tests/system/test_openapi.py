@@ -33,6 +33,9 @@ PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas
 
 SERVICES = ("connection", "inbox")
 
+ENDING = "/v1/sessions/revoke"
+"""What makes the token worthless with which all the rest is tried."""
+
 Documents = Mapping[str, dict[str, Any]]
 
 
@@ -154,7 +157,7 @@ async def test_whatever_is_sent_is_answered_as_documented_and_concerns_nobody_el
     values = await values_for(service, system, people, mallory, couple.known)
     schemathesis.openapi.format(CURSOR, st.sampled_from(values.pop(CURSOR)))
     schemathesis.openapi.format(TIME_ZONE, st.sampled_from(sorted(available_timezones())))
-    run = await asyncio.to_thread(fuzz, urls[service], system.token(mallory, SCOPE), values)
+    run = await asyncio.to_thread(fuzz, urls[service], system.token(mallory, SCOPE), values, without=ENDING)
     print(f"{service}: {dict(run.cases)}, {dict(run.statuses)}; excused: {dict(run.excused)}")
     assert not run.complaints, "\n\n".join(run.complaints)
     told = [(request, couple.given_away_by(answer)) for request, answer in run.answers]
@@ -162,6 +165,20 @@ async def test_whatever_is_sent_is_answered_as_documented_and_concerns_nobody_el
     assert sum(bool(couple.given_away_by(request)) for request, _ in run.answers) >= 10, "she hardly tried"
     assert {user: await reader.all_of(user) for user in couple.known} == couple.known
     assert await system.heard(*couple.devices) == [[], []]
+
+
+async def test_signing_out_is_answered_as_documented_and_signs_nobody_else_out(
+    system: System, people: People, urls: dict[str, str], couple: Couple, reader: Reader
+) -> None:
+    """Whatever is sent with it; and again with a token that is good no longer."""
+    token = system.token(people.someone("mallory"))
+    run = await asyncio.to_thread(fuzz, urls["connection"], token, {}, only=ENDING)
+    print(f"{ENDING}: {dict(run.cases)}, {dict(run.statuses)}")
+    assert not run.complaints, "\n\n".join(run.complaints)
+    assert run.statuses[204] == 1
+    assert run.statuses[401] > 1
+    assert {user: await reader.all_of(user) for user in couple.known} == couple.known
+    assert all(device.open_still for device in couple.devices)
 
 
 async def test_a_key_of_somebody_else_repeats_nothing_for_a_stranger(

@@ -54,7 +54,7 @@ class Tandem:
         env = {
             "NATS_URL": self._stream.nats.url, "PUSH_PORT": str(self._port), "HOST": HOST, "PYTHONPATH": str(ROOT),
             "AUTH_SECRET": self._auth.secret, "PUSH_MAX_SOCKETS": "30000", "PUSH_MAX_SOCKETS_PER_USER": "1000",
-            "LOG_LEVEL": "WARNING",
+            "PUSH_HANDSHAKES_PER_USER": "0", "PUSH_HANDSHAKES_PER_ADDRESS": "0", "LOG_LEVEL": "WARNING",
         }  # fmt: skip
         command = on_core(cpu, service.command)
         self._gateway = Child("gateway", command, env=env, probe=service.ready, ready_within=READY_WITHIN, sink=silent)
