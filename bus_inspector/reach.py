@@ -42,7 +42,7 @@ class Reach:
         Raises:
             Away: there is none to be had.
         """
-        bus = Bus(self.nats.url, name=NAME)
+        bus = Bus(self.nats.url, name=NAME, nkey_seed_file=self.nats.nkey_seed_file)
         task = asyncio.create_task(bus.run(), name="bus")
         waiting = asyncio.create_task(bus.wait_until_connected(), name="connecting")
         try:

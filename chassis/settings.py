@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
+import nkeys
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -72,6 +73,9 @@ class BusSettings(BaseSettings):
 
     url: CommaSeparated = Field(("nats://127.0.0.1:4222",), description="comma-separated")
     replicas: int = Field(1, ge=1, le=5, description="copies of the streams: 1 alone, 3 in a cluster")
+    nkey_seed_file: Path | None = Field(
+        None, description="a file with the seed of this service's NKEY; not set: a server that asks for none"
+    )
 
     @field_validator("url", mode="before")
     @classmethod
@@ -83,6 +87,21 @@ class BusSettings(BaseSettings):
     def _check(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(_is_nats_url(url) for url in value):
             raise ValueError("must be nats://host:port or tls://host:port, or several with commas between them")
+        return value
+
+    @field_validator("nkey_seed_file")
+    @classmethod
+    def _check_seed(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
+        try:
+            public_key = nkeys.from_seed(bytearray(value.read_bytes().strip())).public_key
+        except OSError as error:
+            raise ValueError(f"{value} cannot be read: {error.strerror}") from None
+        except (nkeys.NkeysError, ValueError):
+            public_key = b""
+        if not public_key.startswith(b"U"):
+            raise ValueError(f"{value} must hold the seed of a user's NKEY, which begins with SU")
         return value
 
 

@@ -51,7 +51,7 @@ async def _pass_retention(scene: Scene) -> None:
 
 async def _purge_beyond(scene: Scene, seq: int) -> None:
     """Trim the stream, but nothing that the inbox service has not processed: that would be lost to it for good."""
-    client = await nats.connect(scene.stack.nats.url, connect_timeout=5)
+    client = await scene.stack.bus()
     try:
         jetstream = client.jetstream()
 

@@ -31,9 +31,9 @@ class Latency:
     seconds: float
 
 
-def measure(port: int, nats_url: str, users: Sequence[tuple[UserId, str]], enough: Event) -> list[Latency]:
+def measure(port: int, nats: Nats, users: Sequence[tuple[UserId, str]], enough: Event) -> list[Latency]:
     """Publish to one of `users` (each with a token) after another until it is enough."""
-    return uvloop.run(_measure(port, nats_url, users, enough))
+    return uvloop.run(_measure(port, nats.url, nats.seed_file("admin"), users, enough))
 
 
 async def _measure(port: int, nats_url: str, users: Sequence[tuple[UserId, str]], enough: Event) -> list[Latency]:

@@ -13,11 +13,10 @@ import pytest
 
 from bus_inspector.app import NAME
 from devstack.data_dir import DataDir
-from devstack.nats import Nats
 from devstack.postgres import Postgres
 from devstack.processes import running_together
 from devstack.services import environment, tandem
-from tests.system.conftest import ROOT, Parts, People, children, migrate, new_settings
+from tests.system.conftest import ROOT, Parts, People, bus_of, children, migrate, new_settings
 from tests.system.system import System
 
 PATIENCE = 60.0
@@ -79,7 +78,7 @@ async def parts(server_dir: Path) -> AsyncIterator[Parts]:
     settings = new_settings(server_dir / "inspected")
     settings.data_dir.mkdir()
     place, services = DataDir(settings.data_dir), tandem(settings)
-    postgres, nats = Postgres(place.postgres), Nats(place.nats, settings.ports["NATS_PORT"])
+    postgres, nats = Postgres(place.postgres), bus_of(settings)
     async with running_together([postgres, nats]):
         await postgres.create_databases("connection", "inbox")
         await migrate(services, settings, postgres, nats)

@@ -32,7 +32,7 @@ async def open_sockets(gateway: Gateway) -> float:
 
 async def test_a_user_has_only_so_many_sockets(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
     """4429 says when to come back; another user gets in, and so does the first one when a socket has gone."""
-    async with running_gateway(nats.url, PUSH_MAX_SOCKETS_PER_USER=2) as gateway:
+    async with running_gateway(nats, PUSH_MAX_SOCKETS_PER_USER=2) as gateway:
         first, second = await connect("alice", to=gateway), await connect("alice", to=gateway)
         third = await connect("alice", to=gateway)
         closed = await third.closed()
@@ -47,7 +47,7 @@ async def test_a_user_has_only_so_many_sockets(connect: Connect, nats: Monitored
 
 async def test_a_gateway_has_only_so_many_sockets(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
     """1013: another gateway may have room."""
-    async with running_gateway(nats.url, PUSH_MAX_SOCKETS=2) as gateway:
+    async with running_gateway(nats, PUSH_MAX_SOCKETS=2) as gateway:
         there = [await connect(user, to=gateway) for user in ("alice", "bob")]
         refused = await connect("carol", to=gateway)
         assert ((await refused.closed()).code, refused.frames) == (1013, [])

@@ -28,6 +28,12 @@ def new_settings(data_dir: Path) -> Settings:
     return Settings(ports={variable: free_port() for variable in PORTS}, data_dir=data_dir)
 
 
+def bus_of(settings: Settings) -> Nats:
+    """The NATS server of a system, as its runner would start it."""
+    place = DataDir(settings.data_dir)
+    return Nats(place.nats, settings.ports["NATS_PORT"], keys=place.bus_keys)
+
+
 class Runner(Child):
     """`make run` without make. It is ready when it has printed its last line, the page's address."""
 
@@ -105,7 +111,10 @@ def children(services: list[Service], settings: Settings, postgres: Postgres, na
     """The services as children of ours, told what the runner of `make run` would tell them."""
     told: Mapping[str, str] = environment(settings, postgres, nats, DataDir(settings.data_dir).secret())
     env = {**told, "PYTHONPATH": str(ROOT)}
-    return [Child(service.name, service.command, env=env, probe=service.ready, ready_within=60) for service in services]
+    return [
+        Child(each.name, each.command, env=env | each.access(nats), probe=each.ready, ready_within=60)
+        for each in services
+    ]
 
 
 async def migrate(services: list[Service], settings: Settings, postgres: Postgres, nats: Nats) -> None:
@@ -137,7 +146,7 @@ async def parts(server_dir: Path) -> AsyncIterator[Parts]:
     settings = new_settings(server_dir / "parts")
     settings.data_dir.mkdir()
     place, services = DataDir(settings.data_dir), tandem(settings)
-    postgres, nats = Postgres(place.postgres), Nats(place.nats, settings.ports["NATS_PORT"])
+    postgres, nats = Postgres(place.postgres), bus_of(settings)
     async with running_together([postgres, nats]):
         await postgres.create_databases("connection", "inbox")
         await migrate(services, settings, postgres, nats)

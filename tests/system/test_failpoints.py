@@ -83,12 +83,12 @@ class Mortals:
 async def mortals(server_dir: Path, postgres: Postgres, templates: dict[str, str]) -> AsyncIterator[Mortals]:
     """A system of its own but for PostgreSQL, which nobody kills here."""
     settings = new_settings(server_dir)
-    server = Nats(DataDir(settings.data_dir).nats, settings.ports["NATS_PORT"])
+    server = bus_of(settings)
     async with running(server), databases(postgres, templates):
         processes = children(tandem(settings), settings, postgres, server)
         async with running_together(processes), System.at(settings) as system:
             assert system.postgres.data_dir == postgres.data_dir
-            client = await nats.connect(server.url)
+            client = await nats.connect(server.url, nkeys_seed=str(server.seed_file("admin")))
             yield Mortals(system, client.jetstream(), processes)
             await client.close()
 

@@ -12,6 +12,7 @@ from chassis.bus import Bus
 from chassis.streams import EPOCH, Stream
 from contracts import streams
 from contracts.cloudevents import CONTENT_TYPE, SPEC_VERSION
+from devstack.data_dir import DataDir
 from devstack.nats import Nats
 from devstack.ports import free_port
 
@@ -41,14 +42,15 @@ class EventsStream:
     def __init__(self, *, synced: bool = True) -> None:
         """Describe it; `synced`: each event is on the disk before it is sent on, as Tandem ships it."""
         self._folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
-        self.nats = (Nats if synced else Unsynced)(self._folder / "nats", free_port(), sink=silent)
+        server = Nats if synced else Unsynced
+        self.nats = server(self._folder / "nats", free_port(), keys=DataDir(self._folder).bus_keys, sink=silent)
         self.epoch = ""
 
     async def start(self, cpu: int) -> None:
         """Start it on one core, with the stream."""
         self.nats.command = [str(part) for part in on_core(cpu, self.nats.command)]
         await self.nats.start()
-        bus = Bus((self.nats.url,), name="bench")
+        bus = Bus((self.nats.url,), name="bench", nkey_seed_file=self.nats.seed_file("admin"))
         running = asyncio.create_task(bus.run(), name="bus")
         try:
             await bus.wait_until_connected()
