@@ -69,6 +69,9 @@ class Bus:
 
     `client` may be handed in to use a subclass. `nkey_seed_file` says who we are, to servers that want to know.
     Callbacks registered with `on_reconnect` run after each new connection but the first.
+
+    Attributes:
+        refused: the last act that the server has refused us, in its words; empty if there was none.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class Bus:
     ) -> None:
         self.name = name
         self.client = client if client is not None else ImpatientClient()
+        self.refused = ""
         self._urls = urls
         self._nkey_seed_file = nkey_seed_file
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
@@ -155,6 +159,7 @@ class Bus:
             case "key":
                 log.error("NATS does not let us in: see NATS_NKEY_SEED_FILE", key=str(self._nkey_seed_file))
             case "act":  # which the server has dropped; whoever did it may never be told otherwise
+                self.refused = str(error).removeprefix("nats: ")
                 log.error("NATS refused an act that this key does not allow", error=str(error))
 
     async def _disconnected(self) -> None:

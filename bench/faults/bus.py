@@ -3,8 +3,6 @@
 import shutil
 from typing import Final
 
-import nats
-
 from bench.faults import disk
 from bench.faults.kinds import SMALL_DISK
 from bench.faults.scene import NotAsIntended, Row, Scene

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-import nats
-
 from bench.faults.device import Device
 from bench.faults.run import Fetched
 from bench.faults.scene import NotAsIntended, Row, Scene

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Final
 
-import nats
 from nats.js import JetStreamContext
 
 from bench.faults.run import Expected

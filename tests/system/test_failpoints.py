@@ -13,13 +13,11 @@ from nats.js import JetStreamContext
 
 from chassis.failpoints import VARIABLE, Point
 from contracts.subjects import EVENTS_STREAM, INBOX_CONSUMER, event_subject, source_filter, user_id
-from devstack.data_dir import DataDir
-from devstack.nats import Nats
 from devstack.postgres import Postgres
 from devstack.processes import Child, running, running_together
 from devstack.services import tandem
 from devstack.waiting import until
-from tests.system.conftest import People, children, new_settings
+from tests.system.conftest import People, bus_of, children, new_settings
 from tests.system.device import PATIENCE, names
 from tests.system.system import System
 
