@@ -95,13 +95,11 @@ class BusSettings(BaseSettings):
         if value is None:
             return None
         try:
-            public_key = nkeys.from_seed(bytearray(value.read_bytes().strip())).public_key
-        except OSError as error:
-            raise ValueError(f"{value} cannot be read: {error.strerror}") from None
-        except (nkeys.NkeysError, ValueError):
+            public_key: bytes = nkeys.from_seed(bytearray(value.read_bytes().strip())).public_key
+        except (OSError, nkeys.NkeysError, ValueError):
             public_key = b""
-        if not public_key.startswith(b"U"):
-            raise ValueError(f"{value} must hold the seed of a user's NKEY, which begins with SU")
+        if not public_key.startswith(b"U"):  # the value is not repeated: it may be the seed itself
+            raise ValueError("must be the path of a file that we may read, with the seed of a user's NKEY (SU...) in it")
         return value
 
 
