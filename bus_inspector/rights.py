@@ -59,9 +59,7 @@ async def _writing(reach: Reach, bus: Bus) -> Finding:
     """What this key may write."""
     what = "rights of this key"
     if await _may(reach, bus, PUSH_ADDRESS.format(user_id=NOBODY, source="inbox")):
-        return Finding(
-            what, "warn", "it may do everything: keep it for repairing by hand"
-        )
+        return Finding(what, "warn", "it may do everything: keep it for repairing by hand")
     if await _may(reach, bus, event_subject(NOBODY, "inbox")):
         return Finding(what, "ok", "reading, storing events and removing dead letters: an operator's")
     return Finding(what, "ok", "reading: an inspector's")

@@ -99,7 +99,7 @@ class BusSettings(BaseSettings):
         except (OSError, nkeys.NkeysError, ValueError):
             public_key = b""
         if not public_key.startswith(b"U"):  # the value is not repeated: it may be the seed itself
-            raise ValueError("must be the path of a file that we may read, with the seed of a user's NKEY (SU...) in it")
+            raise ValueError("must be the path of a file that we may read, with the seed of a user's NKEY (SU...)")
         return value
 
 

@@ -75,7 +75,7 @@ class Tandem:
             child = Child(
                 service.name,
                 command,
-                env=env | service.access(self._nats),
+                env={**env, **service.access(self._nats)},
                 probe=service.ready,
                 ready_within=READY_WITHIN,
                 sink=_complain,

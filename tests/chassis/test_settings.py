@@ -65,7 +65,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         (BusSettings, "NATS_URL", "nats://one:4222,two:4222", "must be nats://host:port or tls://host:port"),
         (BusSettings, "NATS_URL", "nats://host:port", "must be nats://host:port or tls://host:port"),
         (BusSettings, "NATS_NKEY_SEED_FILE", "/nowhere/at/all", "must be the path of a file that we may read"),
-        (BusSettings, "NATS_NKEY_SEED_FILE", "/dev/null", "with the seed of a user's NKEY (SU...) in it"),
+        (BusSettings, "NATS_NKEY_SEED_FILE", "/dev/null", "with the seed of a user's NKEY (SU...)"),
         (AuthSettings, "AUTH_SECRET", "short", "should have at least 32 characters"),
         (AuthSettings, "AUTH_JWKS_URL", "ftp://issuer", "should match pattern '^https?://' (given: 'ftp://issuer')"),
         (AuthSettings, "AUTH_PUBLIC_KEY", "/nowhere/at/all", "must be an RSA, P-256 or Ed25519 public key as PEM"),

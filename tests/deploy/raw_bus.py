@@ -1,4 +1,4 @@
-"""Owns a client of NATS in the protocol's own words: the server's answers come in order, so a refusal is never missed."""
+"""Owns a client of NATS in the protocol's own words: the server answers in order, so no refusal is missed."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ class RawBus:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def at(cls, port: int, seed_file: Path | None = None, **claims: str) -> AsyncIterator["RawBus"]:
+    async def at(cls, port: int, seed_file: Path | None = None, /, **claims: str) -> AsyncIterator["RawBus"]:
         """Connect, with the key of a seed if there is one, and with whatever else is claimed.
 
         Raises:

@@ -107,7 +107,7 @@ def test_the_document_shows_this_table() -> None:
 )
 async def test_who_has_no_key_is_not_let_in(server: Nats, claims: dict[str, str]) -> None:
     with pytest.raises(Refused, match="Authorization Violation"):
-        async with RawBus.at(server.port, **claims):
+        async with RawBus.at(server.port, None, **claims):
             pass
 
 

@@ -47,7 +47,7 @@ def test_a_folder_that_cannot_be_one_is_refused_by_its_name(tmp_path: Path) -> N
 async def test_the_command_makes_what_a_deployer_needs(tmp_path: Path) -> None:
     """And tells where it is."""
     lines: list[str] = []
-    command = [sys.executable, "-m", "devstack", "keys", tmp_path / "keys"]
+    command = [sys.executable, "-m", "devstack", "keys", str(tmp_path / "keys")]
     process = Child("keys", command, env={"PYTHONPATH": str(ROOT)}, sink=lambda _, line: lines.append(line))
     await process.spawn()
     assert await process.wait() == 0

@@ -112,7 +112,7 @@ def children(services: list[Service], settings: Settings, postgres: Postgres, na
     told: Mapping[str, str] = environment(settings, postgres, nats, DataDir(settings.data_dir).secret())
     env = {**told, "PYTHONPATH": str(ROOT)}
     return [
-        Child(each.name, each.command, env=env | each.access(nats), probe=each.ready, ready_within=60)
+        Child(each.name, each.command, env={**env, **each.access(nats)}, probe=each.ready, ready_within=60)
         for each in services
     ]
 

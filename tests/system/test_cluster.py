@@ -63,7 +63,9 @@ async def clustered(
     }
     urls = {"NATS_URL": ",".join(server.url for server in servers)}
     services = [
-        Child(each.name, each.command, env=env | each.access(servers[0]) | urls, probe=each.ready, ready_within=60)
+        Child(
+            each.name, each.command, env={**env, **each.access(servers[0]), **urls}, probe=each.ready, ready_within=60
+        )
         for each in tandem(settings)
     ]
     async with running_together(servers), running_together(services), System.at(settings) as system:
