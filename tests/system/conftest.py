@@ -35,7 +35,7 @@ def bus_of(settings: Settings) -> Nats:
 
 
 class Runner(Child):
-    """`make run` without make. It is ready when it has printed its last line, the page's address."""
+    """`make run` without make. It is ready when it has printed the page's address."""
 
     def __init__(self, settings: Settings) -> None:
         self._lines: list[str] = []
@@ -53,7 +53,7 @@ class Runner(Child):
         await super().spawn()
 
     async def ready(self) -> bool:
-        return bool(self._lines) and self._lines[-1].startswith("Tandem is running: ")
+        return any(line.startswith("Tandem is running: ") for line in self._lines)  # a service may say more after it
 
     def _print_and_keep(self, _: str, line: str) -> None:
         self._lines.append(line)
