@@ -88,7 +88,7 @@ ACTS: tuple[Act, ...] = (
         """
         >
         events.>
-        events.*.* inspector operator
+        events.*.*
         push.>
         push.*.* push inspector operator
         relay.connection connection

@@ -23,8 +23,8 @@ LAST = "the last one"
 @pytest.fixture
 async def subscription(system: System) -> AsyncIterator[Subscription]:
     """Everything that is published while the test runs."""
-    client = await nats.connect(system.nats, nkeys_seed=str(system.bus_keys.seed_file("inspector")))
-    yield await client.subscribe("events.*.*")
+    client = await nats.connect(system.nats, nkeys_seed=str(system.bus_keys.seed_file("admin")))
+    yield await client.subscribe("events.>")
     await client.close()
 
 
