@@ -1,10 +1,10 @@
 # The commands of this repository; `make` alone lists them. Variables: INBOX_PORT, CONNECTION_PORT, PUSH_PORT,
-# NATS_PORT and DATA_DIR for `run`, `psql` and `latency`, DB for `psql`, SEED for `faults` and `test`, ARGS for `test`,
+# NATS_PORT and DATA_DIR for `run`, `psql` and `latency`, DB for `psql`, DIR for `keys`, SEED for `faults` and `test`, ARGS for `test`,
 # `latency`, `load`, `faults` and `bench`.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run psql test check fuzz latency load faults bench schemas browser lock
+.PHONY: help run psql keys test check fuzz latency load faults bench schemas browser lock
 
 PYTHON := .venv/bin/python
 STACK_INSTALLED := .venv/.installed-stack
@@ -50,6 +50,10 @@ run: $(STACK_INSTALLED) $(NATIVE)  ## start PostgreSQL, NATS and the services; C
 
 psql: $(STACK_INSTALLED)  ## psql on the running system: DB=inbox or DB=connection, SQL on standard input works
 	@exec $(PYTHON) -m devstack psql $(DB)
+
+keys: $(STACK_INSTALLED)  ## make the keys of the bus for a production system: DIR=/etc/tandem/nats-keys
+	@test -n "$(DIR)" || { echo "say where: make keys DIR=/etc/tandem/nats-keys" >&2; exit 2; }
+	@exec $(PYTHON) -m devstack keys "$(DIR)"
 
 # Two files at a time: half of the time a test waits for something, and each of the two has servers of its own.
 test: $(INSTALLED) $(NATIVE) $(NODE_MODULES) browser  ## run every test against the real servers and a real browser

@@ -5,22 +5,21 @@ import importlib.metadata
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from bus_inspector import rows
 from bus_inspector.errors import InspectorError
+from bus_inspector.findings import Finding, State
 from bus_inspector.gateways import ask_gateways
 from bus_inspector.reach import Reach
 from bus_inspector.reading import StreamReader, ask_jetstream, moment_of
+from bus_inspector.rights import examine_rights
 from chassis.bus import Bus
 from chassis.streams import EPOCH
 from contracts import streams
 from contracts.subjects import INBOX_CONSUMER, SOURCES, Source, source_filter
-
-State = Literal["ok", "warn", "fail"]
 
 SERVER_FLOOR = "2.14.3"
 FLOORS = {"nats-py": "2.16.0", "websockets": "17", "uvicorn": "0.52.1", "starlette": "1.0.1", "PyJWT": "2.13.0"}
@@ -35,16 +34,7 @@ CAPTURED: dict[Source, tuple[str, ...]] = {
 }
 """The tables of which every change must be broadcast."""
 
-VARIABLES = ("NATS_URL", "NATS_REPLICAS", "CONNECTION_DATABASE_URL", "INBOX_DATABASE_URL")
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. `warn`: it works, but somebody should know; `fail`: it does not."""
-
-    what: str
-    state: State
-    found: str
+VARIABLES = ("NATS_URL", "NATS_REPLICAS", "NATS_NKEY_SEED_FILE", "CONNECTION_DATABASE_URL", "INBOX_DATABASE_URL")
 
 
 async def examine(reach: Reach) -> AsyncIterator[Finding]:
@@ -53,7 +43,9 @@ async def examine(reach: Reach) -> AsyncIterator[Finding]:
         yield finding
     try:
         async with reach.bus() as bus:
-            for finding in (*_server(bus), *await _permissions(reach, bus)):
+            for finding in _server(bus):
+                yield finding
+            async for finding in examine_rights(reach, bus):
                 yield finding
             async for finding in _streams(reach, bus):
                 yield finding
@@ -83,25 +75,6 @@ def _server(bus: Bus) -> Iterator[Finding]:
     yield Finding(
         "nats-server", "ok" if _at_least(found, SERVER_FLOOR) else "fail", f"{found}; at least {SERVER_FLOOR}"
     )
-    guarded = bool(told.get("auth_required") or told.get("nonce"))
-    yield Finding(
-        "authorisation",
-        "ok" if guarded else "warn",
-        "asked for" if guarded else "the server lets everybody do anything",
-    )
-
-
-async def _permissions(reach: Reach, bus: Bus) -> list[Finding]:
-    """Whether what the inspector only reads may be read. Nothing is written to find out what else it might."""
-    findings = []
-    for stream in (reach.events(bus), reach.dead_letters(bus)):
-        try:
-            await StreamReader(bus, stream).ask(batch=1, seq=1)
-        except InspectorError as error:
-            findings.append(Finding(f"reading {stream.name}", "fail", str(error)))
-        else:
-            findings.append(Finding(f"reading {stream.name}", "ok", "allowed"))
-    return findings
 
 
 async def _streams(reach: Reach, bus: Bus) -> AsyncIterator[Finding]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -43,7 +43,7 @@ class Reach:
         Raises:
             Away: there is none to be had.
         """
-        bus = Bus(self.nats.url, name=NAME, client=HeaderReader())
+        bus = Bus(self.nats.url, name=NAME, client=HeaderReader(), nkey_seed_file=self.nats.nkey_seed_file)
         task = asyncio.create_task(bus.run(), name="bus")
         waiting = asyncio.create_task(bus.wait_until_connected(), name="connecting")
         try:
@@ -51,7 +51,8 @@ class Reach:
             if not waiting.done():
                 reason = f" ({bus.client.last_error})" if bus.client.last_error else ""
                 raise Away(f"NATS does not let us in at {self.servers}{reason}")
-            yield bus
+            with _told_of_refusals(bus):
+                yield bus
         finally:
             waiting.cancel()
             task.cancel()
@@ -100,6 +101,17 @@ class Reach:
             raise
         finally:
             await database.close()
+
+
+@contextlib.contextmanager
+def _told_of_refusals(bus: Bus) -> Iterator[None]:
+    """What is refused is not answered either, and a person wants to know which of the two it was."""
+    try:
+        yield
+    except Away as error:
+        if bus.refused:
+            raise Away(f"{error}; NATS says: {bus.refused}: see NATS_NKEY_SEED_FILE") from error
+        raise
 
 
 def _first_line(error: Exception) -> str:

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Literal
 
 import nats.errors
 import structlog
@@ -54,17 +56,37 @@ def _let_go(client: Client) -> None:
         writer.transport.abort()
 
 
+def _refusal(error: Exception) -> Literal["key", "act"] | None:
+    """What a server has refused, which it tells in words only."""
+    told = str(error).lower()
+    if "authorization violation" in told:
+        return "key"
+    return "act" if "permissions violation" in told else None
+
+
 class Bus:
     """One connection to NATS.
 
-    `client` may be handed in to use a subclass. Callbacks registered with `on_reconnect` run after each new connection
-    but the first.
+    `client` may be handed in to use a subclass. `nkey_seed_file` says who we are, to servers that want to know.
+    Callbacks registered with `on_reconnect` run after each new connection but the first.
+
+    Attributes:
+        refused: the last act that the server has refused us, in its words; empty if there was none.
     """
 
-    def __init__(self, urls: tuple[str, ...], *, name: str, client: Client | None = None) -> None:
+    def __init__(
+        self,
+        urls: tuple[str, ...],
+        *,
+        name: str,
+        nkey_seed_file: Path | None = None,
+        client: Client | None = None,
+    ) -> None:
         self.name = name
         self.client = client if client is not None else ImpatientClient()
+        self.refused = ""
         self._urls = urls
+        self._nkey_seed_file = nkey_seed_file
         self._on_reconnect: list[Callable[[], Awaitable[None]]] = []
         self._connected = asyncio.Event()
         self._closed = asyncio.Event()
@@ -92,6 +114,7 @@ class Bus:
             await self.client.connect(
                 list(self._urls),
                 name=self.name,
+                nkeys_seed=str(self._nkey_seed_file) if self._nkey_seed_file is not None else None,
                 error_cb=self._errored,
                 disconnected_cb=self._disconnected,
                 reconnected_cb=self._reconnected,
@@ -130,7 +153,14 @@ class Bus:
         return str(self.client.connected_url.netloc) if self.client.connected_url else "?"
 
     async def _errored(self, error: Exception) -> None:
-        log.warning("NATS", error=repr(error))
+        match _refusal(error):
+            case None:
+                log.warning("NATS", error=repr(error))
+            case "key":
+                log.error("NATS does not let us in: see NATS_NKEY_SEED_FILE", key=str(self._nkey_seed_file))
+            case "act":  # which the server has dropped; whoever did it may never be told otherwise
+                self.refused = str(error).removeprefix("nats: ")
+                log.error("NATS refused an act that this key does not allow", error=str(error))
 
     async def _disconnected(self) -> None:
         log.warning("disconnected from NATS")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 from urllib.parse import urlsplit
 
+import nkeys
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -92,6 +93,9 @@ class BusSettings(EnvironmentSettings):
 
     url: CommaSeparated = Field(("nats://127.0.0.1:4222",), description="comma-separated")
     replicas: int = Field(1, ge=1, le=5, description="copies of the streams: 1 alone, 3 in a cluster")
+    nkey_seed_file: Path | None = Field(
+        None, description="a file with the seed of this service's NKEY; not set: a server that asks for none"
+    )
 
     @field_validator("url", mode="before")
     @classmethod
@@ -103,6 +107,19 @@ class BusSettings(EnvironmentSettings):
     def _check(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not all(_is_nats_url(url) for url in value):
             raise ValueError("must be nats://host:port or tls://host:port, or several with commas between them")
+        return value
+
+    @field_validator("nkey_seed_file")
+    @classmethod
+    def _check_seed(cls, value: Path | None) -> Path | None:
+        if value is None:
+            return None
+        try:
+            public_key: bytes = nkeys.from_seed(bytearray(value.read_bytes().strip())).public_key
+        except (OSError, nkeys.NkeysError, ValueError):
+            public_key = b""
+        if not public_key.startswith(b"U"):  # the value is not repeated: it may be the seed itself
+            raise ValueError("must be the path of a file that we may read, with the seed of a user's NKEY (SU...)")
         return value
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from devstack.bus_keys import BusKeys
 from devstack.errors import BadSetting, DataDirectoryInUse
 
 SECRET_BYTES: Final = 48  # RFC 7518, 3.2 wants at least 32 for HS256
@@ -21,6 +22,7 @@ class DataDir:
         self.root = root
         self.postgres = root / "postgres"
         self.nats = root / "nats"
+        self.bus_keys = BusKeys(root / "nats-keys")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[bool]:

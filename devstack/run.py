@@ -42,7 +42,7 @@ class Stack:
         self._services = services
         self._printer = printer
         self._postgres = Postgres(place.postgres, sink=printer)
-        self._nats = Nats(place.nats, settings.ports["NATS_PORT"], sink=printer)
+        self._nats = Nats(place.nats, settings.ports["NATS_PORT"], keys=place.bus_keys, sink=printer)
         self._environment = dict(environment(settings, self._postgres, self._nats, place.secret()))
         if on_terminal():
             self._environment["LOG_FORMAT"] = os.environ.get("LOG_FORMAT", "console")  # a service sees only a pipe
@@ -79,20 +79,21 @@ class Stack:
             raise failure
 
     async def _start(self, service: Service, keepers: asyncio.TaskGroup) -> None:
-        child = self._child(service.name, service.command, service.ready)
+        child = self._child(service, service.command, service.ready)
         keeper = await _start(child, keepers)
         if service.name == GATEWAY:
             keepers.create_task(self._control.run(keeper), name="control")
 
     async def _migrate(self, service: Service) -> None:
         if service.migrate is not None:
-            migration = self._child(service.name, service.migrate)
+            migration = self._child(service, service.migrate)
             await migration.start()
             if returncode := await migration.wait():
                 raise ChildEnded(f"the migration of {service.name}", returncode)
 
-    def _child(self, name: str, command: Sequence[str], probe: Probe | None = None) -> Child:
-        child = Child(name, command, env=self._environment, probe=probe, sink=self._printer)
+    def _child(self, service: Service, command: Sequence[str], probe: Probe | None = None) -> Child:
+        env = {**self._environment, **service.access(self._nats)}
+        child = Child(service.name, command, env=env, probe=probe, sink=self._printer)
         self._of_services.append(child)
         return child
 

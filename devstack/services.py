@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from devstack.bus_keys import Account
 from devstack.nats import Nats
 from devstack.ports import HOST
 from devstack.postgres import Postgres
@@ -26,6 +27,11 @@ class Service:
     command: tuple[str, ...]
     port: int
     migrate: tuple[str, ...] | None = None  # brings its database up to date; None: it has none
+    account: Account | None = None  # as whom it connects to the bus; None: it does not
+
+    def access(self, nats: Nats) -> Mapping[str, str]:
+        """The variables with which it, and nobody else, connects to the bus."""
+        return nats.access(self.account) if self.account is not None else {}
 
     async def ready(self) -> bool:
         """Whether `GET /readyz` answers 200."""
@@ -45,9 +51,10 @@ class Service:
 def tandem(settings: Settings) -> list[Service]:
     """The services of this system."""
 
-    def service(name: str, module: str, variable: str, *, database: bool) -> Service:
+    def service(account: Account, module: str, variable: str, *, database: bool) -> Service:
         command = (sys.executable, "-m", module)
-        return Service(name, command, settings.ports[variable], (*command, "migrate") if database else None)
+        migrate = (*command, "migrate") if database else None
+        return Service(account, command, settings.ports[variable], migrate, account)
 
     return [
         service("connection", "connection_service", "CONNECTION_PORT", database=True),
@@ -57,7 +64,7 @@ def tandem(settings: Settings) -> list[Service]:
 
 
 def environment(settings: Settings, postgres: Postgres, nats: Nats, secret: str) -> Mapping[str, str]:
-    """What the services read, in addition to what stands in our own environment."""
+    """What all services read, in addition to what stands in our own environment; each also has its own `access`."""
     inbox, connection, push = (settings.ports[name] for name in ("INBOX_PORT", "CONNECTION_PORT", "PUSH_PORT"))
     return {name: str(port) for name, port in settings.ports.items()} | {
         "HOST": HOST,

@@ -54,7 +54,7 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     listener = listen(settings.host, settings.port, variable="INBOX_PORT")
     revision = head(MIGRATIONS)
     database = Database(settings.database_url, application_name=NAME)
-    bus = Bus(nats.url, name=NAME)
+    bus = Bus(nats.url, name=NAME, nkey_seed_file=nats.nkey_seed_file)
     events = Stream(bus, streams.EVENTS, replicas=nats.replicas)
     relay = Relay(
         database,

@@ -45,8 +45,8 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     else:
         listener = listen(settings.host, settings.port, variable="PUSH_PORT")
     client, reading_client = Subscriber(), Subscriber()
-    bus = Bus(nats.url, name=NAME, client=client)
-    reading_bus = Bus(nats.url, name=f"{NAME} reads", client=reading_client)
+    bus = Bus(nats.url, name=NAME, nkey_seed_file=nats.nkey_seed_file, client=client)
+    reading_bus = Bus(nats.url, name=f"{NAME} reads", nkey_seed_file=nats.nkey_seed_file, client=reading_client)
     stream = Stream(bus, streams.EVENTS, replicas=nats.replicas)
     direct, watch = DirectGet(reading_client, stream.name), StreamWatch(stream)
     reader = Reader(direct)

@@ -19,6 +19,7 @@ import connection_service.app
 import inbox_service.app
 from chassis import migrate
 from chassis.bus import Bus
+from devstack.bus_keys import Account
 from devstack.nats import Nats
 from devstack.ports import free_port, keep_to_share
 from devstack.postgres import Postgres
@@ -55,9 +56,9 @@ def unconfigured_logs() -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def running_bus(nats: Nats, client: Client | None = None) -> AsyncIterator[Bus]:
-    """A connection to `nats` while the block runs."""
-    bus = Bus((nats.url,), name="test", client=client)
+async def running_bus(nats: Nats, client: Client | None = None, *, account: Account = "admin") -> AsyncIterator[Bus]:
+    """A connection to `nats` while the block runs, of one who may do everything unless told otherwise."""
+    bus = Bus((nats.url,), name="test", nkey_seed_file=nats.seed_file(account), client=client)
     task = asyncio.create_task(bus.run())
     try:
         async with asyncio.timeout(10):

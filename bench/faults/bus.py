@@ -3,8 +3,6 @@
 import shutil
 from typing import Final
 
-import nats
-
 from bench.faults import disk
 from bench.faults.kinds import SMALL_DISK
 from bench.faults.scene import NotAsIntended, Row, Scene
@@ -16,7 +14,7 @@ NOTICED: Final = 15.0
 
 
 async def _delete_stream(scene: Scene) -> None:
-    client = await nats.connect(scene.stack.nats.url, connect_timeout=5)
+    client = await scene.stack.bus()
     try:
         await client.jetstream().delete_stream(EVENTS_STREAM)
     finally:
@@ -25,7 +23,7 @@ async def _delete_stream(scene: Scene) -> None:
 
 async def _lose_live_copies(scene: Scene) -> None:
     """What is stored meanwhile is not sent on, as when a route or a leader is lost, and nobody is disconnected."""
-    client = await nats.connect(scene.stack.nats.url, connect_timeout=5)
+    client = await scene.stack.bus()
     try:
         jetstream = client.jetstream()
         config = (await jetstream.stream_info(EVENTS_STREAM)).config

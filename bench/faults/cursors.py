@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-import nats
-
 from bench.faults.device import Device
 from bench.faults.run import Fetched
 from bench.faults.scene import NotAsIntended, Row, Scene
@@ -51,7 +49,7 @@ async def _pass_retention(scene: Scene) -> None:
 
 async def _purge_beyond(scene: Scene, seq: int) -> None:
     """Trim the stream, but nothing that the inbox service has not processed: that would be lost to it for good."""
-    client = await nats.connect(scene.stack.nats.url, connect_timeout=5)
+    client = await scene.stack.bus()
     try:
         jetstream = client.jetstream()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from devstack.bus_keys import BusKeys
 from devstack.nats import Nats, cluster
 from devstack.output import Sink
 from devstack.ports import free_port
@@ -21,11 +22,11 @@ class Kind:
     servers: int = 1
     disk: int | None = None
 
-    def nats(self, folder: Path, *, sink: Sink) -> list[Nats]:
+    def nats(self, folder: Path, *, keys: BusKeys, sink: Sink) -> list[Nats]:
         """The servers, which store what they must in `folder`."""
         if self.servers == 1:
-            return [Nats(folder, free_port(), sink=sink)]
-        return cluster(folder, [(free_port(), free_port()) for _ in range(self.servers)], sink=sink)
+            return [Nats(folder, free_port(), keys=keys, sink=sink)]
+        return cluster(folder, [(free_port(), free_port()) for _ in range(self.servers)], keys=keys, sink=sink)
 
 
 ALONE: Final = Kind()

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 import asyncpg
 import httpx
+import nats
+from nats.aio.client import Client
 
 from bench.faults.disk import mounted
 from bench.faults.kinds import ALONE, Kind
@@ -60,7 +62,7 @@ class Stack:
         settings = [_settings(folder) for _ in range(COPIES)]
         self.place = DataDir(folder)
         self.postgres = Postgres(self.place.postgres, sink=self._keep)
-        self.servers = kind.nats(self.place.nats, sink=self._keep)
+        self.servers = kind.nats(self.place.nats, keys=self.place.bus_keys, sink=self._keep)
         self.nats = self.servers[0]
         self.wires = [Wire(self.nats.port) for _ in range(COPIES)] if kind.servers == 1 else []
         self._kind = kind
@@ -77,6 +79,7 @@ class Stack:
         told = environment(settings, self.postgres, self.nats, self.place.secret())
         env = {
             **told,
+            **service.access(self.nats),
             "PYTHONPATH": str(ROOT),
             "NATS_URL": ",".join(self.bus_urls),
             "NATS_REPLICAS": str(self._kind.servers),
@@ -122,6 +125,10 @@ class Stack:
     def bus_urls(self) -> list[str]:
         """Where the nats-servers take clients."""
         return [server.url for server in self.servers]
+
+    async def bus(self) -> Client:
+        """A connection to NATS of somebody who may do everything."""
+        return await nats.connect(self.bus_urls, nkeys_seed=str(self.nats.seed_file("admin")), connect_timeout=5)
 
     def url(self, service: str, copy: int) -> str:
         """Where a copy of a service with an HTTP API answers."""

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Final
 
-import nats
 from nats.js import JetStreamContext
 
 from bench.faults.run import Expected
@@ -39,7 +38,7 @@ _REMOVE_DEAD: Final = "DELETE FROM dead_changes WHERE op = 'insert' AND row ->> 
 
 async def _publish(scene: Scene) -> None:
     """To some users: events that no reader of the bus can process, and rows that the relay cannot publish."""
-    client = await nats.connect(scene.stack.bus_urls, connect_timeout=5)
+    client = await scene.stack.bus()
     try:
         jetstream = client.jetstream()
         users = [user_id(user) for user in scene.chance.sample(scene.crowd.users, 5)]

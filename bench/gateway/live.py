@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event
 
 import uvloop
@@ -31,13 +32,17 @@ class Latency:
     seconds: float
 
 
-def measure(port: int, nats_url: str, users: Sequence[tuple[UserId, str]], enough: Event) -> list[Latency]:
+def measure(
+    port: int, nats_url: str, seed_file: Path | None, users: Sequence[tuple[UserId, str]], enough: Event
+) -> list[Latency]:
     """Publish to one of `users` (each with a token) after another until it is enough."""
-    return uvloop.run(_measure(port, nats_url, users, enough))
+    return uvloop.run(_measure(port, nats_url, seed_file, users, enough))
 
 
-async def _measure(port: int, nats_url: str, users: Sequence[tuple[UserId, str]], enough: Event) -> list[Latency]:
-    bus = Bus((nats_url,), name="bench live")
+async def _measure(
+    port: int, nats_url: str, seed_file: Path | None, users: Sequence[tuple[UserId, str]], enough: Event
+) -> list[Latency]:
+    bus = Bus((nats_url,), name="bench live", nkey_seed_file=seed_file)
     connection = asyncio.create_task(bus.run(), name="bus")
     await bus.wait_until_connected()
     publisher = Publisher(Stream(bus, streams.EVENTS, replicas=1))

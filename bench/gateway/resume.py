@@ -39,7 +39,8 @@ async def resume(*, devices: int, per_user: int, events: int) -> int:
             stored = await fill(system.bus, users, events=events)
             enough = manager.Event()
             tokens = [(user, system.token(user)) for user in others]
-            live = loop.run_in_executor(pool, measure, system.port, system.nats.url, tokens, enough)
+            admin = system.nats.seed_file("admin")
+            live = loop.run_in_executor(pool, measure, system.port, system.nats.url, admin, tokens, enough)
             await asyncio.sleep(IDLE)
             print(f"{devices} devices come back ...", flush=True)
             plan = Plan(system.port, system.epoch, [system.token(user) for user in users], per_user, stored, 1)

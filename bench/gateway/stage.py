@@ -57,14 +57,14 @@ async def stage() -> AsyncIterator[Stage]:
     folder = Path(tempfile.mkdtemp(prefix="tandem-gateway-"))
     secret, port = DataDir(folder).secret(), free_port()
     service = Service("push", (sys.executable, "-m", "push_gateway"), port)
-    nats = Nats(folder / "nats", free_port(), sink=_keep_quiet)
+    nats = Nats(folder / "nats", free_port(), keys=DataDir(folder).bus_keys, sink=_keep_quiet)
     limits = {
         "PUSH_MAX_SOCKETS": "30000",
         "PUSH_MAX_SOCKETS_PER_USER": "1000",
         "PUSH_HANDSHAKES_PER_USER": "0",
         "PUSH_HANDSHAKES_PER_ADDRESS": "0",
     }
-    env = {"NATS_URL": nats.url, "PUSH_PORT": str(port), "HOST": HOST, "AUTH_SECRET": secret, "PYTHONPATH": str(ROOT)}
+    env = {"PUSH_PORT": str(port), "HOST": HOST, "AUTH_SECRET": secret, "PYTHONPATH": str(ROOT), **nats.access("push")}
     gateway = Child(
         "gateway", service.command, env=env | limits, probe=service.ready, ready_within=READY_WITHIN, sink=_keep_quiet
     )
@@ -116,7 +116,7 @@ async def watched(child: Child) -> AsyncIterator[Watched]:
 @contextlib.asynccontextmanager
 async def connected(nats: Nats, client: Client | None = None) -> AsyncIterator[Bus]:
     """A connection to `nats` while the block runs."""
-    bus = Bus((nats.url,), name="bench", client=client)
+    bus = Bus((nats.url,), name="bench", nkey_seed_file=nats.seed_file("admin"), client=client)
     running_bus = asyncio.create_task(bus.run(), name="bus")
     try:
         await bus.wait_until_connected()

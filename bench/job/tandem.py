@@ -18,6 +18,7 @@ from chassis.auth import issue_token
 from chassis.settings import AuthSettings
 from contracts.frames import PATH
 from devstack.binaries import nats_server
+from devstack.data_dir import DataDir
 from devstack.errors import ChildEnded
 from devstack.nats import Nats
 from devstack.ports import free_port
@@ -63,7 +64,9 @@ class Tandem:
 
     async def start(self, cpu: int) -> None:
         settings = Settings({variable: free_port() for variable in PORTS}, self._folder)
-        self._nats = Nats(self._folder / "nats", settings.ports["NATS_PORT"], sink=_complain)
+        self._nats = Nats(
+            self._folder / "nats", settings.ports["NATS_PORT"], keys=DataDir(self._folder).bus_keys, sink=_complain
+        )
         self._nats.command = [str(part) for part in on_core(cpu, self._nats.command)]
         env = {**environment(settings, self._postgres, self._nats, self._secret), **NO_LIMITS, "PYTHONPATH": str(ROOT)}
         await self._postgres.create_databases(*DATABASES)
@@ -73,7 +76,12 @@ class Tandem:
                 await _run(Child(f"migrate {service.name}", service.migrate, env=env, sink=_complain))
             command = on_core(cpu, service.command)
             child = Child(
-                service.name, command, env=env, probe=service.ready, ready_within=READY_WITHIN, sink=_complain
+                service.name,
+                command,
+                env={**env, **service.access(self._nats)},
+                probe=service.ready,
+                ready_within=READY_WITHIN,
+                sink=_complain,
             )
             self._services[service.name] = service, child
         await self._parts.enter_async_context(running_together([child for _, child in self._services.values()]))

@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 from rich.text import Text
 
-from bus_inspector.examining import Finding, examine
+from bus_inspector.examining import examine
+from bus_inspector.findings import Finding
 from bus_inspector.output import Output
 from bus_inspector.reach import Reach
 from bus_inspector.running import Json, run

@@ -1,8 +1,10 @@
 """What the tests of the inspector share: a whole system of real processes, and the command run against it."""
 
 import asyncio
+import itertools
 import json
 import os
+import shutil
 import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -12,13 +14,17 @@ from typing import Any, Protocol
 import pytest
 
 from bus_inspector.app import NAME
+from devstack.bus_keys import BusKeys
 from devstack.data_dir import DataDir
 from devstack.nats import Nats
+from devstack.ports import free_port
 from devstack.postgres import Postgres
-from devstack.processes import running_together
+from devstack.processes import running, running_together
 from devstack.services import environment, tandem
-from tests.system.conftest import ROOT, Parts, People, children, migrate, new_settings
+from tests.system.conftest import ROOT, Parts, People, bus_of, children, migrate, new_settings
 from tests.system.system import System
+
+_numbers = itertools.count()
 
 PATIENCE = 60.0
 """Seconds that a command may take; far more than it does."""
@@ -78,8 +84,8 @@ async def parts(server_dir: Path) -> AsyncIterator[Parts]:
     """A whole system. A test that stops a part of it starts it again."""
     settings = new_settings(server_dir / "inspected")
     settings.data_dir.mkdir()
-    place, services = DataDir(settings.data_dir), tandem(settings)
-    postgres, nats = Postgres(place.postgres), Nats(place.nats, settings.ports["NATS_PORT"])
+    services = tandem(settings)
+    postgres, nats = Postgres(DataDir(settings.data_dir).postgres), bus_of(settings)
     async with running_together([postgres, nats]):
         await postgres.create_databases("connection", "inbox")
         await migrate(services, settings, postgres, nats)
@@ -101,12 +107,28 @@ def people(system: System) -> People:
 
 @pytest.fixture(scope="session")
 def told(parts: Parts) -> Mapping[str, str]:
-    """The variables that its services have."""
+    """The variables that its services have, and the key of one who looks."""
     secret = DataDir(parts.system.settings.data_dir).secret()
-    return environment(parts.system.settings, parts.postgres, parts.nats, secret)
+    common = environment(parts.system.settings, parts.postgres, parts.nats, secret)
+    return {**common, **parts.nats.access("inspector")}
 
 
 @pytest.fixture(scope="session")
 def inspect(told: Mapping[str, str]) -> Inspect:
     """The command, set up to look at that system."""
     return inspecting(told)
+
+
+@pytest.fixture(scope="session")
+def operate(told: Mapping[str, str], parts: Parts) -> Inspect:
+    """The command, with the key of one who may also repair."""
+    return inspecting({**told, **parts.nats.access("operator")})
+
+
+@pytest.fixture
+async def nats(server_dir: Path) -> AsyncIterator[Nats]:
+    """A NATS server with nothing in it, which wants to know who comes."""
+    folder = server_dir / f"inspected-nats-{next(_numbers)}"
+    async with running(Nats(folder, free_port(), keys=BusKeys(folder / "keys"))) as server:
+        yield server
+    shutil.rmtree(folder)

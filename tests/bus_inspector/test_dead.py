@@ -58,7 +58,7 @@ def numbers(listed: Ended) -> set[int]:
 
 
 async def test_a_dead_letter_that_is_requeued_is_processed_and_gives_no_second_frame(
-    inspect: Inspect, parts: Parts, bus: Bus, people: People
+    inspect: Inspect, operate: Inspect, parts: Parts, bus: Bus, people: People
 ) -> None:
     """The item that was missing appears; the letter is gone. To do it again is refused, as there is nothing left."""
     bob = people.someone("bob")
@@ -67,13 +67,13 @@ async def test_a_dead_letter_that_is_requeued_is_processed_and_gives_no_second_f
     async with parts.system.device(bob) as his:
         number = await bury_unprocessed(bus, letter)
         assert number in numbers(await inspect("dead", "list", "--json"))
-        done = (await inspect("dead", "requeue", str(number), "--json")).document
+        done = (await operate("dead", "requeue", str(number), "--json")).document
         await his.event("inbox:created", sender_id="alice")
         [frames] = await parts.system.heard(his)
     assert done["requeued"] == number
     assert [frame["event"] for frame in frames] == ["inbox:created", "inbox:unread"]
     assert number not in numbers(await inspect("dead", "list", "--json"))
-    ended = await inspect("dead", "requeue", str(number), code=1)
+    ended = await operate("dead", "requeue", str(number), code=1)
     assert len(ended.err.splitlines()) == 1
 
 
@@ -90,14 +90,14 @@ async def bury_unprocessed(bus: Bus, event: Event) -> int:
 
 
 async def test_one_that_was_processed_meanwhile_changes_nothing_when_it_is_requeued(
-    inspect: Inspect, parts: Parts, bus: Bus, people: People
+    operate: Inspect, parts: Parts, bus: Bus, people: People
 ) -> None:
     """The item is made of the event once, however often it comes."""
     bob = people.someone("bob")
     async with parts.system.device(bob) as his:
         number = await bury(bus, answered(bob))
         await his.event("inbox:created", sender_id="alice")
-        done = (await inspect("dead", "requeue", str(number), "--json")).document
+        done = (await operate("dead", "requeue", str(number), "--json")).document
         [frames] = await parts.system.heard(his)
     assert not done["duplicate"], "the stream took it for a copy: the consumer has not seen it again"
     names = [frame["event"] for frame in frames]
@@ -118,16 +118,30 @@ async def test_what_a_letter_says_and_why_it_died_is_shown_only_if_it_is_asked_f
     assert SECRET in json.dumps((await inspect("dead", "list", "--reveal", "--json")).document)
 
 
-async def test_a_letter_that_is_dropped_is_gone_and_no_other_is(inspect: Inspect, bus: Bus, people: People) -> None:
+async def test_a_letter_that_is_dropped_is_gone_and_no_other_is(
+    inspect: Inspect, operate: Inspect, bus: Bus, people: People
+) -> None:
     """It says what it was."""
     event, other = answered(people.someone("bob")), answered(people.someone("carol"))
     number, kept = await bury(bus, event), await bury(bus, other)
-    done = await inspect("dead", "drop", str(number))
+    done = await operate("dead", "drop", str(number))
     assert done.said(f"dead letter {number}", event.id)
     left = numbers(await inspect("dead", "list", "--json"))
     assert number not in left
     assert kept in left
-    await inspect("dead", "drop", str(number), code=1)
+    await operate("dead", "drop", str(number), code=1)
+
+
+async def test_whoever_may_only_look_changes_nothing(
+    inspect: Inspect, operate: Inspect, bus: Bus, people: People
+) -> None:
+    """And is told why; the letter is still there for somebody who may."""
+    number = str(await bury(bus, answered(people.someone("bob"))))
+    for command in (("dead", "requeue", number), ("dead", "drop", number), ("bench-publish", "--count", "1")):
+        ended = await inspect(*command, code=1)
+        assert "permissions violation" in ended.err, command
+        assert "NATS_NKEY_SEED_FILE" in ended.err, command
+    await operate("dead", "drop", number)
 
 
 async def test_dead_changes_are_listed_with_their_database(inspect: Inspect, system: System, people: People) -> None:

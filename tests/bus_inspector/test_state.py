@@ -1,11 +1,15 @@
 """`lag`, `doctor`, `check` and `user`: how things stand, and what is not as it should be."""
 
 import datetime as dt
+from pathlib import Path
 from typing import Any
 
 from chassis.bus import Bus
 from contracts import streams
+from devstack.bus_keys import Account
 from devstack.nats import Nats
+from devstack.ports import free_port
+from devstack.processes import running
 from devstack.waiting import until
 from tests.bus_inspector.conftest import Inspect, inspecting
 from tests.push_gateway.stage import events_on
@@ -67,6 +71,26 @@ async def test_doctor_finds_nothing_wrong_with_a_system_that_is_well(inspect: In
     assert {"nats-server", "clock of NATS", "EVENTS: settings", "gateways", "database inbox: capture"} <= looked_at
 
 
+async def test_doctor_tells_what_its_key_may_do(inspect: Inspect, parts: Parts) -> None:
+    """With three keys; and that somebody without one is refused."""
+    told = {}
+    accounts: tuple[Account, ...] = ("inspector", "operator", "admin")
+    for account in accounts:
+        findings = (await inspect("doctor", "--json", env=parts.nats.access(account))).document
+        told[account] = next(finding for finding in findings if finding["what"] == "rights of this key")
+        assert {"what": "strangers", "state": "ok", "found": "refused"} in findings
+    assert told["inspector"]["found"].startswith("reading:")
+    assert told["operator"]["found"].startswith("reading, storing events")
+    assert (told["admin"]["state"], told["admin"]["found"].partition(":")[0]) == ("warn", "it may do everything")
+
+
+async def test_doctor_finds_a_bus_that_lets_everybody_in(tmp_path: Path) -> None:
+    """It works, and must not stay so."""
+    async with running(Nats(tmp_path / "open", free_port())) as server:
+        findings = (await inspecting({"NATS_URL": server.url})("doctor", "--json", code=1)).document
+    assert "strangers" in failed(findings)
+
+
 async def test_doctor_finds_a_table_that_is_not_captured(inspect: Inspect, system: System) -> None:
     """Whatever is written to it reaches nobody."""
     await system.sql("inbox", "ALTER TABLE inbox_items DISABLE TRIGGER capture_change")
@@ -82,7 +106,7 @@ async def test_doctor_finds_a_stream_with_other_settings(nats: Nats, bus: Bus) -
     async with events_on(nats) as events:
         config = (await events.stream.ensure()).config
         await bus.jetstream.update_stream(config.evolve(max_age=3600, republish=None))
-        findings = (await inspecting({"NATS_URL": nats.url})("doctor", "--json", code=1)).document
+        findings = (await inspecting(nats.access("inspector"))("doctor", "--json", code=1)).document
     [settings] = [finding["found"] for finding in findings if finding["what"] == "EVENTS: settings"]
     assert "max_age" in settings
     assert "republish" in settings
@@ -162,9 +186,9 @@ async def test_user_at_shows_what_the_inbox_held_then(inspect: Inspect, system: 
     ]
 
 
-async def test_bench_publish_is_no_drift(inspect: Inspect) -> None:
+async def test_bench_publish_is_no_drift(inspect: Inspect, operate: Inspect) -> None:
     """Its users have no rows, and are known by their names."""
-    published = (await inspect("bench-publish", "--count", "20", "--json")).document
+    published = (await operate("bench-publish", "--count", "20", "--json")).document
     compared = (await inspect("check", "--json")).document
     assert published["stored"] == 20
     assert compared["drifts"] == []

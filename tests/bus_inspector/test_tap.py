@@ -32,7 +32,7 @@ async def events(nats: Nats) -> AsyncIterator[Events]:
 @pytest.fixture
 def look(nats: Nats) -> Inspect:
     """The command, set up to look at that server."""
-    return inspecting({"NATS_URL": nats.url})
+    return inspecting(nats.access("inspector"))
 
 
 async def publish(
@@ -49,9 +49,10 @@ async def publish(
     return ack.seq
 
 
-async def test_all_events_are_shown_once_and_in_order(look: Inspect, events: Events) -> None:
+async def test_all_events_are_shown_once_and_in_order(nats: Nats, look: Inspect, events: Events) -> None:
     """More of them than one read brings; and those of nobody else with --user."""
-    published = (await look("bench-publish", "--count", "2500", "--users", "3", "--json")).document
+    operate = inspecting(nats.access("operator"))
+    published = (await operate("bench-publish", "--count", "2500", "--users", "3", "--json")).document
     assert (published["stored"], published["first_seq"], published["last_seq"]) == (2500, 1, 2500)
     shown = (await look("tap", "--json")).records
     assert [record["seq"] for record in shown] == list(range(1, 2501))
@@ -144,7 +145,7 @@ async def following(nats: Nats, *arguments: str) -> AsyncIterator[asyncio.Stream
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bus_inspector", "tap", "--follow", "--json", *arguments),
         stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, "NATS_URL": nats.url, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, **nats.access("inspector"), "PYTHONPATH": str(ROOT)},
     )
     assert process.stdout is not None
     try:

@@ -114,7 +114,7 @@ async def publish_unreadable(parts: Parts, user: str) -> str:
     to = user_id(user)
     body = b'{"answer": {"text": "a secret of bob\'s"}}'
     event = Event(str(uuid.uuid4()), "connection_answer:created", to, dt.datetime.now(dt.UTC), body)
-    client = await nats.connect(parts.nats.url)
+    client = await nats.connect(parts.nats.url, nkeys_seed=str(parts.nats.seed_file("admin")))
     await client.jetstream().publish(event_subject(to, "connection"), body, headers=event.headers())
     await client.close()
     return event.id

@@ -10,11 +10,13 @@ import psutil
 import pytest
 
 from devstack.binaries import nats_server
+from devstack.bus_keys import BusKeys
 from devstack.errors import ChildEnded
 from devstack.nats import Nats, cluster
 from devstack.ports import free_port
 from devstack.processes import running, running_together
 from devstack.waiting import until
+from tests.deploy.raw_bus import RawBus, Refused
 
 
 @pytest.fixture
@@ -91,9 +93,15 @@ async def test_a_path_with_odd_characters_does_no_harm(tmp_path: Path) -> None:
 
 
 async def test_three_servers_make_a_cluster(tmp_path: Path) -> None:
-    members = cluster(tmp_path, [(free_port(), free_port()) for _ in range(3)])
+    """Which takes nobody for a server who does not know its password."""
+    keys = BusKeys(tmp_path / "keys")
+    members = cluster(tmp_path, [(free_port(), free_port()) for _ in range(3)], keys=keys)
     async with running_together(members):
-        client = await nats.connect([member.url for member in members])
+        assert members[0].cluster is not None
+        with pytest.raises(Refused, match="Authorization Violation"):
+            async with RawBus.at(members[0].cluster.port):
+                pass
+        client = await nats.connect([member.url for member in members], nkeys_seed=str(keys.seed_file("admin")))
         info = await client.jetstream().add_stream(name="KEPT", subjects=["kept"], num_replicas=3)
         assert info.cluster is not None
         names = [info.cluster.leader, *(replica.name for replica in info.cluster.replicas or [])]

@@ -1,9 +1,12 @@
 """Which services the runner starts."""
 
 import importlib.util
+from pathlib import Path
 
 import pytest
 
+from devstack.bus_keys import BusKeys
+from devstack.nats import Nats
 from devstack.services import Service, tandem
 from devstack.settings import read
 
@@ -29,6 +32,12 @@ def test_those_with_a_database_are_migrated(services: list[Service]) -> None:
     assert migrated["push"] is None
     for name in ("connection", "inbox"):
         assert (migrated[name] or ())[-2:] == (f"{name}_service", "migrate")
+
+
+def test_each_service_is_given_its_own_key_and_no_other(services: list[Service], tmp_path: Path) -> None:
+    nats = Nats(tmp_path / "nats", 1, keys=BusKeys(tmp_path / "keys"))
+    told = {service.name: service.access(nats)["NATS_NKEY_SEED_FILE"] for service in services}
+    assert told == {name: str(tmp_path / "keys" / f"{name}.seed") for name in ("connection", "inbox", "push")}
 
 
 async def test_a_service_that_nobody_hears_is_not_ready() -> None:

@@ -40,7 +40,7 @@ PATIENCE = 60.0
 async def gateway(nats: Nats, bus: Bus) -> AsyncIterator[Gateway]:
     """A gateway on a bus that is the mirror's alone."""
     await Stream(bus, streams.EVENTS, replicas=1).wait()
-    async with running_gateway(nats.url) as running:
+    async with running_gateway(nats) as running:
         yield running
 
 

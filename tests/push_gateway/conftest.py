@@ -45,7 +45,7 @@ async def events(shared_nats: MonitoredNats) -> AsyncIterator[Events]:
 @pytest.fixture(scope="session")
 async def gateway(shared_nats: MonitoredNats, events: Events) -> AsyncIterator[Gateway]:
     """The gateway of all tests that leave it and its NATS server whole; each has users of its own."""
-    async with running_gateway(shared_nats.url, ALLOWED_ORIGINS="https://tandem.example") as running:
+    async with running_gateway(shared_nats, ALLOWED_ORIGINS="https://tandem.example") as running:
         yield running
 
 
@@ -66,7 +66,7 @@ async def own_events(nats: MonitoredNats) -> AsyncIterator[Events]:
 @pytest.fixture
 async def own_gateway(nats: MonitoredNats, own_events: Events) -> AsyncIterator[Gateway]:
     """A gateway on it."""
-    async with running_gateway(nats.url) as running:
+    async with running_gateway(nats) as running:
         yield running
 
 

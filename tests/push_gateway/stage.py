@@ -20,6 +20,7 @@ from chassis.streams import Stream
 from contracts import streams
 from contracts.cloudevents import Event
 from contracts.subjects import Source, event_subject, user_id
+from devstack.bus_keys import BusKeys
 from devstack.nats import Nats
 from devstack.ports import HOST, free_port
 from devstack.processes import Child
@@ -42,7 +43,7 @@ class MonitoredNats(Nats):
     """A NATS server that tells who has subscribed to what."""
 
     def __init__(self, data_dir: Path, port: int) -> None:
-        super().__init__(data_dir, port, sink=lambda *_: None)
+        super().__init__(data_dir, port, keys=BusKeys(data_dir / "keys"), sink=lambda *_: None)
         self.monitor = free_port()
 
     def configuration(self) -> dict[str, object]:
@@ -105,12 +106,16 @@ class Gateway:
 
 @contextlib.asynccontextmanager
 async def running_gateway(
-    nats_url: str, *, wait: bool = True, auth: AuthSettings = AUTH, **variables: Any
+    nats: Nats, *, url: str | None = None, wait: bool = True, auth: AuthSettings = AUTH, **variables: Any
 ) -> AsyncIterator[Gateway]:
-    """A gateway with these variables in its environment, ready unless told not to wait for that."""
+    """A gateway with these variables in its environment, ready unless told not to wait for that.
+
+    It reaches `nats` by another way if `url` is given.
+    """
     settings = Settings.model_validate({"PUSH_PORT": free_port(), "PUSH_DRAIN": 0.1, **variables})
+    bus_settings = BusSettings(url=(url or nats.url,), nkey_seed_file=nats.seed_file("push"))
     stop = asyncio.Event()
-    task = asyncio.create_task(app.serve(settings, auth, BusSettings(url=(nats_url,)), stop))
+    task = asyncio.create_task(app.serve(settings, auth, bus_settings, stop))
     gateway = Gateway(settings.port, stop, task)
     try:
         assert not wait or await until(gateway.is_ready, within=PATIENCE)
@@ -127,7 +132,7 @@ def gateway_process(nats: MonitoredNats, **variables: str) -> tuple[Child, Gatew
     gateway = Gateway(port, asyncio.Event(), asyncio.current_task())  # type: ignore[arg-type]
     environment = {
         "PUSH_PORT": str(port),
-        "NATS_URL": nats.url,
+        **nats.access("push"),
         "AUTH_SECRET": AUTH.secret or "",
         "PYTHONPATH": str(ROOT),
         **variables,

@@ -18,7 +18,7 @@ async def test_a_stop_sends_everybody_away_spread_over_time(
 ) -> None:
     """1001, one after another; meanwhile it is not ready, new sockets get 1001 too, and those still there go on."""
     monkeypatch.setattr("push_gateway.server.DRAIN_RATE", 20)
-    async with running_gateway(nats.url, PUSH_DRAIN=10) as gateway:
+    async with running_gateway(nats, PUSH_DRAIN=10) as gateway:
         clients = [await connect("alice", to=gateway) for _ in range(20)]
         gateway.stop.set()
         assert await until(lambda: not all(client.open_still for client in clients), within=PATIENCE)
@@ -36,7 +36,7 @@ async def test_a_stop_sends_everybody_away_spread_over_time(
 
 async def test_the_drain_time_is_an_upper_bound(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
     """With none at all everybody goes at once."""
-    async with running_gateway(nats.url, PUSH_DRAIN=0) as gateway:
+    async with running_gateway(nats, PUSH_DRAIN=0) as gateway:
         clients = [await connect("alice", to=gateway) for _ in range(20)]
         gateway.stop.set()
         await gateway.task
@@ -47,8 +47,8 @@ async def test_nothing_is_lost_by_moving_to_another_gateway(
     connect: Connect, nats: MonitoredNats, own_events: Events
 ) -> None:
     """A deploy: the device comes back with its position and goes on."""
-    async with running_gateway(nats.url) as new:
-        async with running_gateway(nats.url) as old:
+    async with running_gateway(nats) as new:
+        async with running_gateway(nats) as old:
             device = await connect("alice", to=old)
             hello = await device.hello()
             before = await own_events.store("alice", 2)

@@ -39,7 +39,7 @@ async def open_sockets(gateway: Gateway) -> float:
 
 async def test_a_user_has_only_so_many_sockets(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
     """4429 says when to come back; another user gets in, and so does the first one when a socket has gone."""
-    async with running_gateway(nats.url, PUSH_MAX_SOCKETS_PER_USER=2) as gateway:
+    async with running_gateway(nats, PUSH_MAX_SOCKETS_PER_USER=2) as gateway:
         first, second = await connect("alice", to=gateway), await connect("alice", to=gateway)
         third = await connect("alice", to=gateway)
         closed = await third.closed()
@@ -54,7 +54,7 @@ async def test_a_user_has_only_so_many_sockets(connect: Connect, nats: Monitored
 
 async def test_a_gateway_has_only_so_many_sockets(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
     """1013: another gateway may have room."""
-    async with running_gateway(nats.url, PUSH_MAX_SOCKETS=2) as gateway:
+    async with running_gateway(nats, PUSH_MAX_SOCKETS=2) as gateway:
         there = [await connect(user, to=gateway) for user in ("alice", "bob")]
         refused = await connect("carol", to=gateway)
         assert ((await refused.closed()).code, refused.frames) == (1013, [])
@@ -64,7 +64,7 @@ async def test_a_gateway_has_only_so_many_sockets(connect: Connect, nats: Monito
 
 async def test_a_user_connects_only_so_often(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
     """4429 says when to come back; another user from the same address gets in."""
-    async with running_gateway(nats.url, PUSH_HANDSHAKES_PER_USER=0.05) as gateway:
+    async with running_gateway(nats, PUSH_HANDSHAKES_PER_USER=0.05) as gateway:
         for _ in range(3):
             await (await connect("alice", to=gateway)).hello()
         refused = await connect("alice", to=gateway)
@@ -89,7 +89,7 @@ async def handshake(gateway: Gateway, *forwarded: str) -> tuple[int, str | None]
 
 async def test_an_address_connects_only_so_often(nats: MonitoredNats, own_events: Events) -> None:
     """429 before there is a socket, whatever the client says of where it comes from; probes are answered."""
-    async with running_gateway(nats.url, PUSH_HANDSHAKES_PER_ADDRESS=0.05) as gateway:
+    async with running_gateway(nats, PUSH_HANDSHAKES_PER_ADDRESS=0.05) as gateway:
         assert [await handshake(gateway, f"198.51.100.{number}") for number in range(3)] == [(101, None)] * 3
         status, wait = await handshake(gateway, "198.51.100.9")
         assert status == 429
@@ -100,7 +100,7 @@ async def test_an_address_connects_only_so_often(nats: MonitoredNats, own_events
 async def test_behind_a_trusted_proxy_each_client_has_its_own_address(nats: MonitoredNats, own_events: Events) -> None:
     """The one that the proxy saw, not what the client wrote in front of it."""
     limits: dict[str, Any] = {"PUSH_HANDSHAKES_PER_ADDRESS": 0.05, "TRUSTED_PROXIES": "10.0.0.0/8, 127.0.0.1"}
-    async with running_gateway(nats.url, **limits) as gateway:
+    async with running_gateway(nats, **limits) as gateway:
         for number in range(3):
             assert await handshake(gateway, f"203.0.113.{number}, 198.51.100.1, 10.0.0.7") == (101, None)
         assert (await handshake(gateway, "203.0.113.9", "198.51.100.1", "10.0.0.7"))[0] == 429

@@ -92,7 +92,7 @@ async def test_a_client_that_goes_at_once_leaves_nothing_behind(
 
 async def test_a_heartbeat_tells_where_one_stands(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
     """Without any event it is the position of `hello`, then that of the last event."""
-    async with running_gateway(nats.url, PUSH_HEARTBEAT=1) as gateway:
+    async with running_gateway(nats, PUSH_HEARTBEAT=1) as gateway:
         client = await connect("alice", to=gateway)
         hello = await client.hello()
         assert await client.first("heartbeat") == {
@@ -187,7 +187,7 @@ async def test_two_gateways_tell_the_same(
     connect: Connect, nats: MonitoredNats, own_gateway: Gateway, own_events: Events
 ) -> None:
     """A user may have devices on both."""
-    async with running_gateway(nats.url) as other:
+    async with running_gateway(nats) as other:
         devices = [await connect("alice", to=own_gateway), await connect("alice", to=other)]
         stored = await own_events.store("alice", 3)
         for device in devices:
@@ -213,7 +213,7 @@ async def test_sockets_survive_a_restart_of_nats(
 @contextlib.asynccontextmanager
 async def behind(line: Line, nats: MonitoredNats) -> AsyncIterator[Gateway]:
     """A gateway that reaches NATS over a line."""
-    async with line.to(nats.port), running_gateway(line.url) as gateway:
+    async with line.to(nats.port), running_gateway(nats, url=line.url) as gateway:
         yield gateway
 
 

@@ -27,7 +27,7 @@ async def test_when_too_much_waits_in_all_the_slowest_are_closed(
 ) -> None:
     """As many as it takes, though none is beyond its own limit; who reads is not among them."""
     monkeypatch.setattr("push_gateway.overload.EVERY", 0.05)
-    async with running_gateway(nats.url, PUSH_MAX_UNSENT=2 * UNSENT_MAX) as gateway:
+    async with running_gateway(nats, PUSH_MAX_UNSENT=2 * UNSENT_MAX) as gateway:
         before = await gateway.count(TOO_SLOW)
         for number in range(CLIENTS):
             await connect_raw(f"silent{number}", to=gateway)

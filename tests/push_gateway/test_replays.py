@@ -25,7 +25,7 @@ async def together(nats: MonitoredNats, own_events: Events, monkeypatch: pytest.
     monkeypatch.setattr("push_gateway.replays.READ", 1e6)
     monkeypatch.setattr("push_gateway.passage.WINDOW", 1)
     monkeypatch.setattr("push_gateway.scan.PAGE", 8)
-    async with running_gateway(nats.url) as gateway:
+    async with running_gateway(nats) as gateway:
         yield gateway
 
 

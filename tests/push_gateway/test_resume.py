@@ -76,7 +76,7 @@ async def test_a_device_may_come_back_to_another_gateway(
     epoch = first.frames[0]["data"]["epoch"]
     await first.leave()
     missed = await own_events.store("alice", 2)
-    async with running_gateway(nats.url) as other:
+    async with running_gateway(nats) as other:
         second = await connect("alice", to=other, query=f"epoch={epoch}&since={before[-1].seq}")
         assert await second.take(2) == frames(missed)
 
@@ -155,7 +155,7 @@ async def test_a_long_resume_keeps_the_pace_of_its_client_and_delays_nobody(
     connect: Connect, nats: MonitoredNats, own_events: Events, connect_raw: ConnectRaw
 ) -> None:
     """A neighbour's events arrive while the client takes nothing; when it reads again it ends in live delivery."""
-    async with running_gateway(nats.url, PUSH_HEARTBEAT=1) as gateway:
+    async with running_gateway(nats, PUSH_HEARTBEAT=1) as gateway:
         stored = await own_events.store("alice", 5_000, sources=("inbox", "connection"), size=2_000)
         neighbour, quick = await connect("bob", to=gateway), await connect("alice", to=gateway)
         slow = await connect_raw("alice", to=gateway, query=await since(own_events, 0))

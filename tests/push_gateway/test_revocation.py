@@ -61,10 +61,10 @@ async def test_a_gateway_that_starts_later_refuses_what_was_revoked(
 ) -> None:
     """It was not there when it was said."""
     old, new = token_for("alice", now=lambda: time.time() - 10), token_for("alice")
-    async with running_gateway(nats.url) as gateway:
+    async with running_gateway(nats) as gateway:
         await (await connect(to=gateway, token=old)).hello()
     await revoke(own_events, "alice", time.time() - 5)
-    async with running_gateway(nats.url) as gateway:
+    async with running_gateway(nats) as gateway:
         refused = await connect(to=gateway, token=old)
         assert ((await refused.closed()).code, refused.frames) == (4401, [])
         await (await connect(to=gateway, token=new)).hello()
@@ -76,7 +76,7 @@ async def test_a_gateway_that_was_cut_off_from_the_bus_heeds_it_when_it_is_back(
 ) -> None:
     """The sockets stay open meanwhile: there is nobody to say it."""
     line = Line()
-    async with line.to(nats.port), running_gateway(line.url) as gateway:
+    async with line.to(nats.port), running_gateway(nats, url=line.url) as gateway:
         socket = await connect(to=gateway, token=token_for("alice", now=lambda: time.time() - 10))
         line.cut()
         assert await until(gateway.is_not_ready, within=PATIENCE)
@@ -89,7 +89,7 @@ async def test_a_gateway_that_was_cut_off_from_the_bus_heeds_it_when_it_is_back(
 async def test_a_gateway_that_does_not_know_yet_lets_nobody_in(connect: Connect, nats: MonitoredNats) -> None:
     """1013, come back, and not 4401: there is nothing wrong with the token."""
     await nats.stop()
-    async with running_gateway(nats.url, wait=False) as gateway:
+    async with running_gateway(nats, wait=False) as gateway:
         assert await until(gateway.is_alive, within=PATIENCE)
         refused = await connect("alice", to=gateway)
         closed = await refused.closed()

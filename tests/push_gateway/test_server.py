@@ -100,7 +100,7 @@ async def test_the_public_key_is_no_secret(nats: MonitoredNats, own_events: Even
     )
     signature = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256).sign(signing_input, public)
     forged = b".".join([signing_input, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
-    async with running_gateway(nats.url, auth=AuthSettings(public_key=public.decode())) as gateway:
+    async with running_gateway(nats, auth=AuthSettings(public_key=public.decode())) as gateway:
         refused = await connect(to=gateway, token=forged)
         assert (await refused.closed()).code == 4401
         taken = await connect(to=gateway, token=jwt.encode(payload, key, algorithm="RS256"))
@@ -163,7 +163,7 @@ async def test_the_plain_http_side_answers(gateway: Gateway, connect: Connect, a
 async def test_without_nats_or_the_stream_nobody_is_greeted(connect: Connect, nats: MonitoredNats) -> None:
     """A socket gets 1013 rather than a hello; as soon as both are there, nothing has to be started anew."""
     await nats.stop()
-    async with running_gateway(nats.url, wait=False) as gateway:
+    async with running_gateway(nats, wait=False) as gateway:
         assert await until(gateway.is_alive, within=PATIENCE)
         assert not await gateway.is_ready()
         client = await connect("alice", to=gateway)

@@ -44,7 +44,7 @@ async def test_a_lost_event_among_many_of_others_is_found(
 
 async def test_a_position_moves_on_with_the_stream(connect: Connect, nats: MonitoredNats, own_events: Events) -> None:
     """Else a client that was sent nothing for longer than the stream keeps events could not resume."""
-    async with running_gateway(nats.url, PUSH_HEARTBEAT=1) as gateway:
+    async with running_gateway(nats, PUSH_HEARTBEAT=1) as gateway:
         client = await connect("alice", to=gateway)
         last = (await own_events.store("bob", 5))[-1]
         await client.wait(lambda: client.frames[-1]["seq"] == last.seq)

@@ -28,8 +28,14 @@ def new_settings(data_dir: Path) -> Settings:
     return Settings(ports={variable: free_port() for variable in PORTS}, data_dir=data_dir)
 
 
+def bus_of(settings: Settings) -> Nats:
+    """The NATS server of a system, as its runner would start it."""
+    place = DataDir(settings.data_dir)
+    return Nats(place.nats, settings.ports["NATS_PORT"], keys=place.bus_keys)
+
+
 class Runner(Child):
-    """`make run` without make. It is ready when it has printed its last line, the page's address."""
+    """`make run` without make. It is ready when it has printed the page's address."""
 
     def __init__(self, settings: Settings) -> None:
         self._lines: list[str] = []
@@ -47,7 +53,7 @@ class Runner(Child):
         await super().spawn()
 
     async def ready(self) -> bool:
-        return bool(self._lines) and self._lines[-1].startswith("Tandem is running: ")
+        return any(line.startswith("Tandem is running: ") for line in self._lines)  # a service may say more after it
 
     def _print_and_keep(self, _: str, line: str) -> None:
         self._lines.append(line)
@@ -107,7 +113,10 @@ def children(
     """The services as children of ours, told what the runner of `make run` would tell them, and these variables."""
     told: Mapping[str, str] = environment(settings, postgres, nats, DataDir(settings.data_dir).secret())
     env = {**told, "PYTHONPATH": str(ROOT), **variables}
-    return [Child(service.name, service.command, env=env, probe=service.ready, ready_within=60) for service in services]
+    return [
+        Child(each.name, each.command, env={**env, **each.access(nats)}, probe=each.ready, ready_within=60)
+        for each in services
+    ]
 
 
 async def migrate(services: list[Service], settings: Settings, postgres: Postgres, nats: Nats) -> None:
@@ -139,7 +148,7 @@ async def running_parts(folder: Path, **variables: str) -> AsyncIterator[Parts]:
     settings = new_settings(folder)
     settings.data_dir.mkdir()
     place, services = DataDir(settings.data_dir), tandem(settings)
-    postgres, nats = Postgres(place.postgres), Nats(place.nats, settings.ports["NATS_PORT"])
+    postgres, nats = Postgres(place.postgres), bus_of(settings)
     async with running_together([postgres, nats]):
         await postgres.create_databases("connection", "inbox")
         await migrate(services, settings, postgres, nats)

@@ -38,6 +38,7 @@ class System:
         self.inbox = f"http://{HOST}:{settings.ports['INBOX_PORT']}/v1/inbox"
         self.push = f"ws://{HOST}:{settings.ports['PUSH_PORT']}{PATH}"
         self.nats = f"nats://{HOST}:{settings.ports['NATS_PORT']}"
+        self.bus_keys = place.bus_keys
         self.postgres = Postgres(place.postgres)  # only to know where it is
         self._auth = AuthSettings(secret=place.secret())
 

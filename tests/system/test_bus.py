@@ -23,7 +23,7 @@ LAST = "the last one"
 @pytest.fixture
 async def subscription(system: System) -> AsyncIterator[Subscription]:
     """Everything that is published while the test runs."""
-    client = await nats.connect(system.nats)
+    client = await nats.connect(system.nats, nkeys_seed=str(system.bus_keys.seed_file("admin")))
     yield await client.subscribe("events.>")
     await client.close()
 
@@ -104,7 +104,7 @@ async def test_somebody_who_publishes_to_the_live_subjects_reaches_no_device(sys
     """A message that is no event of ours is not shown to anybody."""
     bob = people.someone("bob")
     async with contextlib.AsyncExitStack() as stack:
-        client = await nats.connect(system.nats)
+        client = await nats.connect(system.nats, nkeys_seed=str(system.bus_keys.seed_file("admin")))
         stack.push_async_callback(client.close)
         device = await stack.enter_async_context(system.device(bob))
         await client.publish(f"push.{bob}.inbox", b'{"title":"forged"}')

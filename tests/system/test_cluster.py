@@ -53,18 +53,20 @@ async def clustered(
     settings = new_settings(server_dir / "clustered")
     settings.data_dir.mkdir()
     place = DataDir(settings.data_dir)
-    servers = cluster(place.nats, [(free_port(), free_port()) for _ in range(SERVERS)])
+    servers = cluster(place.nats, [(free_port(), free_port()) for _ in range(SERVERS)], keys=place.bus_keys)
     env = {
         **environment(settings, postgres, servers[0], place.secret()),
-        "NATS_URL": ",".join(server.url for server in servers),
         "NATS_REPLICAS": str(SERVERS),
         "CONNECTION_DATABASE_URL": connection_url,
         "INBOX_DATABASE_URL": inbox_url,
         "PYTHONPATH": str(ROOT),
     }
+    urls = {"NATS_URL": ",".join(server.url for server in servers)}
     services = [
-        Child(service.name, service.command, env=env, probe=service.ready, ready_within=60)
-        for service in tandem(settings)
+        Child(
+            each.name, each.command, env={**env, **each.access(servers[0]), **urls}, probe=each.ready, ready_within=60
+        )
+        for each in tandem(settings)
     ]
     async with running_together(servers), running_together(services), System.at(settings) as system:
         yield Clustered(system, servers)

@@ -13,13 +13,11 @@ from nats.js import JetStreamContext
 
 from chassis.failpoints import VARIABLE, Point
 from contracts.subjects import EVENTS_STREAM, INBOX_CONSUMER, event_subject, source_filter, user_id
-from devstack.data_dir import DataDir
-from devstack.nats import Nats
 from devstack.postgres import Postgres
 from devstack.processes import Child, running, running_together
 from devstack.services import tandem
 from devstack.waiting import until
-from tests.system.conftest import People, children, new_settings
+from tests.system.conftest import People, bus_of, children, new_settings
 from tests.system.device import PATIENCE, names
 from tests.system.system import System
 
@@ -83,12 +81,12 @@ class Mortals:
 async def mortals(server_dir: Path, postgres: Postgres, templates: dict[str, str]) -> AsyncIterator[Mortals]:
     """A system of its own but for PostgreSQL, which nobody kills here."""
     settings = new_settings(server_dir)
-    server = Nats(DataDir(settings.data_dir).nats, settings.ports["NATS_PORT"])
+    server = bus_of(settings)
     async with running(server), databases(postgres, templates):
         processes = children(tandem(settings), settings, postgres, server)
         async with running_together(processes), System.at(settings) as system:
             assert system.postgres.data_dir == postgres.data_dir
-            client = await nats.connect(server.url)
+            client = await nats.connect(server.url, nkeys_seed=str(server.seed_file("admin")))
             yield Mortals(system, client.jetstream(), processes)
             await client.close()
 

@@ -12,6 +12,7 @@ from chassis.bus import Bus
 from chassis.streams import EPOCH, Stream
 from contracts import streams
 from contracts.cloudevents import CONTENT_TYPE, SPEC_VERSION
+from devstack.data_dir import DataDir
 from devstack.nats import Nats
 from devstack.ports import free_port
 
@@ -41,14 +42,15 @@ class EventsStream:
     def __init__(self, *, synced: bool = True) -> None:
         """Describe it; `synced`: each event is on the disk before it is sent on, as Tandem ships it."""
         self._folder = Path(tempfile.mkdtemp(prefix="tandem-bench-"))
-        self.nats = (Nats if synced else Unsynced)(self._folder / "nats", free_port(), sink=silent)
+        server = Lax if synced else Unsynced
+        self.nats = server(self._folder / "nats", free_port(), keys=DataDir(self._folder).bus_keys, sink=silent)
         self.epoch = ""
 
     async def start(self, cpu: int) -> None:
         """Start it on one core, with the stream."""
         self.nats.command = [str(part) for part in on_core(cpu, self.nats.command)]
         await self.nats.start()
-        bus = Bus((self.nats.url,), name="bench")
+        bus = Bus((self.nats.url,), name="bench", nkey_seed_file=self.nats.seed_file("admin"))
         running = asyncio.create_task(bus.run(), name="bus")
         try:
             await bus.wait_until_connected()
@@ -69,7 +71,18 @@ class EventsStream:
         return Publishing("jetstream", self.nats.port, "events.{user}.inbox", BODY, HEADERS)
 
 
-class Unsynced(Nats):
+class Lax(Nats):
+    """Takes whoever has no key for the one who may do everything: our publisher in C cannot sign.
+
+    The gateway has its own key, and what that costs is measured.
+    """
+
+    def configuration(self) -> dict[str, object]:
+        assert self.keys is not None, "given above"
+        return super().configuration() | {"no_auth_user": self.keys.public_keys()["ADMIN_NKEY"]}
+
+
+class Unsynced(Lax):
     """Leaves to the kernel when a stored event reaches the disk, and asks for it every two minutes: NATS's default."""
 
     def configuration(self) -> dict[str, object]:

@@ -52,7 +52,8 @@ class Tandem:
         service = Service("push", (sys.executable, "-m", "push_gateway"), self._port)
         assert self._auth.secret is not None, "made above"
         env = {
-            "NATS_URL": self._stream.nats.url, "PUSH_PORT": str(self._port), "HOST": HOST, "PYTHONPATH": str(ROOT),
+            **self._stream.nats.access("push"),
+            "PUSH_PORT": str(self._port), "HOST": HOST, "PYTHONPATH": str(ROOT),
             "AUTH_SECRET": self._auth.secret, "PUSH_MAX_SOCKETS": "30000", "PUSH_MAX_SOCKETS_PER_USER": "1000",
             "PUSH_HANDSHAKES_PER_USER": "0", "PUSH_HANDSHAKES_PER_ADDRESS": "0", "LOG_LEVEL": "WARNING",
         }  # fmt: skip

@@ -201,7 +201,7 @@ class Stage:
             "PUSH_HEARTBEAT": HEARTBEAT,
             "ALLOWED_ORIGINS": self._origin,
         }
-        self._gateway = await self._stack.enter_async_context(running_gateway(self._nats.url, **variables))
+        self._gateway = await self._stack.enter_async_context(running_gateway(self._nats, **variables))
 
     async def stop(self) -> None:
         """Stop it, as a deploy does."""
