@@ -16,6 +16,7 @@ COPY connection_service connection_service
 COPY inbox_service inbox_service
 COPY push_gateway push_gateway
 COPY bus_inspector bus_inspector
+COPY mirror mirror
 COPY deploy/make_secrets.py deploy/make_secrets.py
 # Compiled here, because nothing can be written later; and what the gateway has in C, because it has a compiler here.
 RUN python -m push_gateway.native && ls push_gateway/native/_arrivals.*.so && python -m compileall -q .

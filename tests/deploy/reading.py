@@ -15,7 +15,7 @@ import connection_service.settings
 import inbox_service.settings
 import push_gateway.settings
 from chassis.environment import SUFFIX, is_secret, variable_of
-from chassis.settings import AuthSettings, BusSettings, LogSettings
+from chassis.settings import AuthSettings, BusSettings, LogSettings, TraceSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
@@ -25,26 +25,15 @@ SECRETS = ROOT / "deploy" / "secrets"
 
 Document = dict[str, Any]
 
+SHARED = (LogSettings, TraceSettings, AuthSettings, BusSettings)
+
 SERVING: Mapping[str, tuple[type[BaseSettings], ...]] = {
-    "connection_service": (connection_service.settings.Settings, LogSettings, AuthSettings, BusSettings),
-    "inbox_service": (inbox_service.settings.Settings, LogSettings, AuthSettings, BusSettings),
-    "push_gateway": (push_gateway.settings.Settings, LogSettings, AuthSettings, BusSettings),
+    "connection_service": (connection_service.settings.Settings, *SHARED),
+    "inbox_service": (inbox_service.settings.Settings, *SHARED),
+    "push_gateway": (push_gateway.settings.Settings, *SHARED),
     "bus_inspector": (bus_inspector.settings.DatabaseSettings, BusSettings),
 }
 """The settings that each process reads, by its module."""
-
-OF_LIBRARIES = {"OTEL_EXPORTER_OTLP_ENDPOINT"}
-"""Variables that OpenTelemetry's exporter reads itself."""
-
-AWAITED_SETTINGS = {"NATS_NKEY_SEED_FILE"}
-AWAITED_FILES = {
-    "deploy/nats/authorization.conf",
-    "deploy/observe/prometheus.yml",
-    "deploy/observe/alerts.yml",
-    "deploy/observe/grafana/provisioning",
-    "deploy/observe/grafana/dashboards",
-}
-"""What the deployment counts on and is not in the repository yet; whatever comes has to be taken out here."""
 
 _VARIABLE = re.compile(r"\$\{\w+:?-([^{}]*)\}")
 """One with a default; the innermost first, since a default may hold another one."""

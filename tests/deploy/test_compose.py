@@ -17,7 +17,7 @@ import push_gateway.settings
 from chassis.environment import SUFFIX, is_secret
 from chassis.settings import load
 from tests.deploy import reading
-from tests.deploy.reading import AWAITED_FILES, AWAITED_SETTINGS, OF_LIBRARIES, ROOT, SECRETS, Document
+from tests.deploy.reading import ROOT, SECRETS, Document
 
 SCHEMA = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
 FLOORS = {"postgres": (18,), "prom/prometheus": (3,), "grafana/grafana": (12,), "jaegertracing/jaeger": (2,)}
@@ -116,7 +116,7 @@ def every_variable_is_a_setting(file: Document) -> Iterator[str]:
         if process:
             module, migrating = process
             known = reading.variables_of(reading.settings_of(module, migrating=migrating))
-            for variable in set(service["environment"]) - known - OF_LIBRARIES - AWAITED_SETTINGS:
+            for variable in set(service["environment"]) - known:
                 yield f"{name} is given {variable}, which nobody reads"
 
 
@@ -144,7 +144,7 @@ def what_is_mounted_is_there(file: Document) -> Iterator[str]:
         named |= {part["path"] for part in service.get("env_file", [])}
     for path in sorted(str(Path(path)) for path in named):
         made = (ROOT / path).is_relative_to(SECRETS)
-        if not made and path not in AWAITED_FILES and not (ROOT / path).exists():
+        if not made and not (ROOT / path).exists():
             yield f"{path} is not there"
     for service in file["services"].values():
         for volume in (mount.split(":")[0] for mount in service.get("volumes", []) if mount[0] not in "./"):
@@ -302,10 +302,3 @@ def test_what_a_profile_sets_is_asked_for(profile: str) -> None:
     assert names
     text = reading.COMPOSE.read_text()
     assert [name for name in sorted(names) if f"${{{name}:-" not in text] == []
-
-
-def test_nothing_is_awaited_that_has_come() -> None:
-    """Then it has to be looked at like everything else."""
-    come = [path for path in sorted(AWAITED_FILES) if (ROOT / path).exists()]
-    known = reading.variables_of(reading.settings_of("push_gateway"))
-    assert come + sorted(AWAITED_SETTINGS & known) == [], "is there now: take it out of tests/deploy/reading.py"

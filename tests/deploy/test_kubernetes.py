@@ -16,7 +16,7 @@ import pytest
 from chassis.environment import SUFFIX, is_secret
 from chassis.settings import load
 from tests.deploy import reading
-from tests.deploy.reading import AWAITED_SETTINGS, KUBERNETES, Document
+from tests.deploy.reading import KUBERNETES, Document
 
 VERSIONS = ("1.34", "1.37")
 """Of Kubernetes: that the field `preStop.sleep` is for everybody since, and the newest whose schemas are here."""
@@ -153,7 +153,7 @@ def one_copy_at_a_time_is_taken_away(given: Objects) -> Iterator[str]:
 def every_variable_is_a_setting(given: Objects) -> Iterator[str]:
     for name, _, container in pods(given):
         module, migrating = container["args"][0], "migrate" in container["args"]
-        known = reading.variables_of(reading.settings_of(module, migrating=migrating)) | AWAITED_SETTINGS
+        known = reading.variables_of(reading.settings_of(module, migrating=migrating))
         yield from (f"{name} is given {variable}, which nobody reads" for variable in set(own(container)) - known)
     everybody = set().union(*(reading.variables_of(settings) for settings in reading.SERVING.values()))
     yield from (f"nobody reads {variable}" for variable in set(shared()) - everybody)

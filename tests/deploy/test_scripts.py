@@ -20,7 +20,7 @@ from chassis import migrate
 from devstack.binaries import nats_server, postgres_program
 from devstack.postgres import Postgres
 from tests.deploy import reading
-from tests.deploy.conftest import make_secrets
+from tests.deploy.conftest import AUTHORIZATION, make_secrets
 from tests.deploy.reading import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -98,13 +98,11 @@ async def test_each_database_has_an_owner_who_can_migrate_it_and_reach_no_other(
 
 
 @pytest.mark.parametrize("configuration", ["nats.conf", "cluster.conf"])
-def test_nats_takes_the_configuration(
-    configuration: str, tmp_path: Path, authorization: Path, made_secrets: Path
-) -> None:
+def test_nats_takes_the_configuration(configuration: str, tmp_path: Path, made_secrets: Path) -> None:
     """With the files where the container has them, and every message on disk before it is acknowledged."""
     etc = tmp_path / "etc" / "nats"
     shutil.copytree(DEPLOY / "nats", etc)
-    shutil.copy(authorization, etc / "authorization.conf")
+    shutil.copy(AUTHORIZATION, etc / "authorization.conf")
     shutil.copytree(made_secrets, tmp_path / "run" / "secrets")
     jetstream = etc / "jetstream.conf"
     assert "sync_interval: always" in jetstream.read_text()
