@@ -36,8 +36,7 @@ class Backlog:
         """Look, if it is time to."""
         if time.monotonic() - self._looked_at < self._every:
             return
-        async with connection.begin():
-            found = await changes.backlog(connection)
+        found = await changes.backlog(connection)
         waiting.set(found.waiting)
         oldest.set(found.oldest)
         dead.set(found.dead)

@@ -75,7 +75,6 @@ async def test_the_cpu_of_a_child_that_has_ended_is_counted() -> None:
 async def test_the_cpu_of_somebody_else_is_not_counted() -> None:
     """Neither a parent's nor a brother's."""
     async with program(LIVING) as busy, program(IDLE) as pid:
-        assert cpu_seconds([pid]) == cpu_seconds([pid])  # it waits: nobody's work is added to its own
         assert cpu_seconds([pid]) < cpu_seconds([busy])
 
 

@@ -87,7 +87,7 @@ ACTS: tuple[Act, ...] = (
         $JS.API.STREAM.PURGE.REVOCATIONS
         $JS.API.STREAM.MSG.GET.REVOCATIONS connection inbox push
         $JS.API.STREAM.MSG.DELETE.REVOCATIONS
-        $JS.API.DIRECT.GET.REVOCATIONS connection inbox push
+        $JS.API.DIRECT.GET.REVOCATIONS connection inbox push operator
         $JS.API.CONSUMER.CREATE.REVOCATIONS
         $JS.API.STREAM.CREATE.OTHER
         $SYS.REQ.SERVER.PING
