@@ -19,6 +19,7 @@ from bench.scale import report
 from bench.scale.changes import changes
 from bench.scale.measured import Gateway
 from bench.scale.plan import QUICK, ROUNDS, Plan
+from bench.scale.routes import routes
 from bench.scale.rows import Results, Row
 from bench.scale.subjects import subjects
 from bench.scale.subscriptions import subscriptions
@@ -30,7 +31,7 @@ PAGE: Final = ROOT / "docs" / "SCALING.md"
 
 SAVED: Final = "scale.json"
 
-MEASUREMENTS: Final[tuple[Callable[[Plan, int], AsyncIterator[Row]], ...]] = (subjects, subscriptions, changes)
+MEASUREMENTS: Final[tuple[Callable[[Plan, int], AsyncIterator[Row]], ...]] = (subjects, subscriptions, routes, changes)
 """In the order in which a round takes them; each starts servers of its own and stops them again."""
 
 

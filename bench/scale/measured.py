@@ -25,7 +25,8 @@ class Bus:
         event_bytes: that an event takes in the stream.
         subject_bytes: of memory for one more subject.
         subscription_bytes: of memory for one more subscription.
-        subscribe_us: CPU for one more subscription.
+        route_bytes: of memory for one more subscription of another server's client.
+        route_us: CPU for one of these.
         between_us: CPU of a read for one more message of others between two of one user.
     """
 
@@ -35,7 +36,8 @@ class Bus:
     event_bytes: float
     subject_bytes: float
     subscription_bytes: float
-    subscribe_us: float
+    route_bytes: float
+    route_us: float
     between_us: float
 
     @classmethod
@@ -50,7 +52,8 @@ class Bus:
             event_bytes=results.median("subjects", subjects, "stored"),
             subject_bytes=_slope(results, "subjects", "memory"),
             subscription_bytes=_slope(results, "subscriptions", "memory"),
-            subscribe_us=results.median("subscriptions", subscriptions, "subscribe"),
+            route_bytes=_slope(results, "routes", "memory"),
+            route_us=results.median("routes", results.sizes("routes")[-1], "subscribe"),
             between_us=_slope(results, "subjects", "alone"),
         )
 

@@ -16,8 +16,8 @@ FEW: Final = 500
 """Users who are always the same, whatever the size: what they cost more at a greater size is the size's doing, and what
 all users cost more than they is that no cache holds all. As many as a connection's results in nats-server."""
 
-BACKLOGS: Final = (1_000, 10_000, 50_000)
-"""Changes that wait for a relay."""
+BACKLOGS: Final = (100, 1_000, 10_000, 20_000)
+"""Changes that wait for a relay: less than a batch of it, two, and many."""
 
 
 @dataclass(frozen=True)
@@ -36,5 +36,5 @@ class Plan:
     backlogs: Sequence[int] = BACKLOGS
 
 
-QUICK: Final = Plan(rounds=1, sizes=(1_000, 10_000), events=2_000, backlogs=(500, 2_000))
+QUICK: Final = Plan(rounds=1, sizes=(1_000, 10_000), events=2_000, backlogs=(100, 1_000))
 """To see that all of it works: the figures are worth nothing."""

@@ -121,11 +121,11 @@ class Reckoning:
 
     @property
     def interest_memory(self) -> float:
-        return self.sockets * self._bus.subscription_bytes / GIB
+        return self.sockets * self._bus.route_bytes / GIB
 
     @property
     def interest_seconds(self) -> float:
-        return self.sockets * self._bus.subscribe_us / SECOND
+        return self.sockets * self._bus.route_us / SECOND
 
     @property
     def shards_for_interest(self) -> int:
@@ -149,8 +149,8 @@ class Reckoning:
 
     @property
     def server_memory(self) -> float:
-        subjects = self._users * len(SOURCES) * self._bus.subject_bytes / GIB
-        return (subjects + self.interest_memory) / self.shards
+        subjects = self._users * len(SOURCES) * self._bus.subject_bytes
+        return (subjects + self.sockets * self._bus.subscription_bytes) / GIB / self.shards
 
     @property
     def disk(self) -> float:

@@ -10,6 +10,7 @@ from bench.push.rows import Spread
 from bench.scale.charts import MIB, charts
 from bench.scale.measured import Bus, Gateway, relay_rate
 from bench.scale.plan import FEW
+from bench.scale.premises import premises
 from bench.scale.reckoning import LOADS, Assumed, Reckoning, lines
 from bench.scale.rows import Results, What
 from devstack.errors import StackError
@@ -25,6 +26,7 @@ CURVE: Final = (("to all of them, us", "all", 1.0, 1), (f"to {FEW} users, us", "
 RETURN: Final = (("alone, us", "alone", 1.0, 0), ("alone, ms", "alone_ms", 1.0, 2), ("in turn, us", "turn", 1.0, 1))
 SUBJECTS: Final = (*CURVE, ("events a second", "rate", 1.0, 0), ("memory, MiB", "memory", MIB, 0))
 SUBSCRIPTIONS: Final = (*SUBJECTS, ("subscribing, us", "subscribe", 1.0, 1))
+ROUTES: Final = (("memory, MiB", "memory", MIB, 1), ("taking one, us", "subscribe", 1.0, 1))
 CHANGES: Final = (
     ("changes a second", "rate", 1.0, 0), ("relay, us", "relay", 1.0, 0), ("PostgreSQL, us", "postgres", 1.0, 0),
     ("nats-server, us", "nats", 1.0, 0),
@@ -78,6 +80,9 @@ def _measured(results: Results, gateways: Sequence[Gateway]) -> Iterator[str]:
     yield "### Subscriptions of one connection"
     yield _table(results, "subscriptions", SUBSCRIPTIONS)
     yield bend(results, "subscriptions")
+    yield "### Subscriptions of another server's clients"
+    yield "In a cluster of two, at the server that has none of these clients."
+    yield _table(results, "routes", ROUTES)
     yield "### Coming back"
     yield "The column on the left says how many events of others stand between the two of the user who is read alone."
     yield _table(results, "subjects", RETURN)
@@ -108,13 +113,9 @@ def _reckoned(results: Results, gateways: Sequence[Gateway]) -> Iterator[str]:
     yield "Reckoned from the greatest sizes above; nothing in this table was measured at these sizes."
     if gateway is None:
         yield NOT_MEASURED
+    yield _lines(["it starts from", "", "source"], premises(bus, gateway, relay_rate(results), assumed))
     rows = [[line.name, *map(_rough, line.figures), line.how] for line in lines(needs, assumed)]
     yield _lines(["at the busiest time", *(load.name for load in LOADS), "how"], rows)
-    yield (
-        f"One more, at the greatest sizes: a subject takes {bus.subject_bytes:,.0f} bytes of memory, a subscription"
-        f" {bus.subscription_bytes:,.0f}, an event {bus.event_bytes:,.0f} of the disk, and each event of others between"
-        f" two of one user {bus.between_us * 1000:,.0f} ns of a read."
-    )
 
 
 def bend(results: Results, what: What) -> str:
@@ -128,9 +129,13 @@ def bend(results: Results, what: What) -> str:
         f" times as much, and one to the same {FEW} users {_grows(results, what, 'few', first, last):.2f} times; the"
         f" steepest step is from {low:,} to {high:,}, {_grows(results, what, 'all', low, high):.2f} times."
     )
+    if results.spread(what, first, "all").rounds == 1:
+        return said + " After one round nobody knows what of this is noise."
     if results.spread(what, last, "all").median <= results.spread(what, first, "all").high:
         return said + " That is within what the rounds at the first size differ by: no bend was seen."
-    own = min(max(grown["few"] / grown["all"], 0), 1)
+    own = max(grown["few"] / grown["all"], 0)
+    if own >= 1:
+        return said + " It is the same for those few: the growth is the size's own."
     return said + (
         f" So {own:.0%} of the growth is there for those few too: that is the size's own. The rest comes only where"
         " each event is for somebody else: what it needs is in no cache any more."

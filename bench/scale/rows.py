@@ -9,8 +9,9 @@ from typing import Literal
 
 from bench.push.rows import Spread
 
-What = Literal["subjects", "subscriptions", "changes"]
-"""What there is more and more of: subjects in the stream, subscriptions of a connection, changes that wait."""
+What = Literal["subjects", "subscriptions", "routes", "changes"]
+"""What there is more and more of: subjects in the stream, subscriptions of a connection, of another server's client,
+changes that wait."""
 
 
 @dataclass(frozen=True)

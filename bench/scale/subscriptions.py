@@ -18,6 +18,7 @@ from devstack.ports import HOST
 from devstack.waiting import until
 
 CONNECT: Final = b'CONNECT {"verbose":false,"headers":true}\r\n'
+EMPTY: Final = b"NATS/1.0\r\n\r\n"
 MESSAGE: Final = b"\nHMSG "
 PING: Final = b"PING\r\n"
 PONG: Final = b"PONG\r\n"
@@ -65,6 +66,10 @@ class Listener(asyncio.Protocol):
             self._answered.clear()
             self._transport.write("".join(lines).encode() + PING)
             await self._answered.wait()
+
+    def publish(self, subject: str) -> None:
+        """Send a message with nothing in it, which nobody need want."""
+        self._transport.write(f"HPUB {subject} {len(EMPTY)} {len(EMPTY)}\r\n".encode() + EMPTY + b"\r\n")
 
     def close(self) -> None:
         self._transport.abort()

@@ -16,6 +16,7 @@ from bench.scale.changes import changes
 from bench.scale.measured import Bus, Gateway
 from bench.scale.plan import Plan
 from bench.scale.reckoning import Assumed, Load, Reckoning, lines
+from bench.scale.routes import routes
 from bench.scale.rows import Results, Row
 from bench.scale.subjects import subjects
 from bench.scale.subscriptions import Listener, delivered, listening, subscriptions
@@ -25,7 +26,7 @@ TINY = Plan(rounds=1, sizes=(20, 60), events=40, backlogs=(30,))
 
 BUS = Bus(
     subjects=1_000, subscriptions=500, rate=10_000, event_bytes=1024, subject_bytes=1024, subscription_bytes=2048,
-    subscribe_us=10, between_us=0.5,
+    route_bytes=4096, route_us=10, between_us=0.5,
 )  # fmt: skip
 GATEWAY = Gateway(sockets=400, delivered_us=100, opened_us=3_000, kib=8)
 LOAD = Load(users=1_000, events=7_200)
@@ -50,7 +51,7 @@ def reckoned(*, load: Load = LOAD, gateway: Gateway | None = GATEWAY) -> Reckoni
         (lambda need: need.gateways_for_sockets, 5),  # 2,000 by 400
         (lambda need: need.gateways, 5),
         (lambda need: need.gateway_memory * 1024, 15.625),  # MiB
-        (lambda need: need.interest_memory * 1024, 3.90625),
+        (lambda need: need.interest_memory * 1024, 7.8125),
         (lambda need: need.interest_seconds, 0.02),
         (lambda need: need.shards_for_interest, 4),  # 2,000 by 500
         (lambda need: need.shards_for_subjects, 2),  # 1,000 x 2 sources by 1,000
@@ -87,9 +88,6 @@ def test_without_a_run_of_the_gateway_only_what_needs_it_is_missing() -> None:
     ]  # fmt: skip
 
 
-CURVES = {"few": 0.5, "all": 1.0}
-
-
 def results(*, grows: float = 2.0, few: float = 1.0) -> Results:
     """Three rounds at two sizes; at the second an event costs so much more, one to the few so much."""
     rows = []
@@ -99,6 +97,7 @@ def results(*, grows: float = 2.0, few: float = 1.0) -> Results:
             more = {"alone": size / 10, "alone_ms": 1.0, "turn": 4.0, "stored": 500.0}
             rows.append(Row("subjects", size, number, figures | more))
             rows.append(Row("subscriptions", size, number, figures | {"subscribe": 3.0}))
+            rows.append(Row("routes", size, number, {"memory": size * 50.0, "subscribe": 4.0}))
         rows.append(Row("changes", 500, number, {"rate": 1_000.0, "relay": 100.0, "postgres": 30.0, "nats": 60.0}))
     return Results("make scale", {"processor": "2 cores"}, rows)
 
@@ -108,6 +107,7 @@ def test_what_one_more_costs_is_the_slope_between_the_two_greatest_sizes() -> No
     bus = Bus.of(results())
     assert (bus.subjects, bus.subscriptions) == (10_000, 10_000)
     assert bus.subject_bytes == pytest.approx(100)
+    assert bus.route_bytes == pytest.approx(50)
     assert bus.between_us == pytest.approx(0.1)
 
 
@@ -116,6 +116,11 @@ def test_the_bend_says_what_of_it_is_the_sizes_own() -> None:
     said = report.bend(results(grows=2.0, few=1.5), "subjects")
     assert "From 1,000 to 10,000 an event to any of them costs 2.00 times as much" in said
     assert "50% of the growth is there for those few too" in said
+
+
+def test_what_is_the_same_for_the_few_is_all_the_sizes_own() -> None:
+    """And nothing is left to blame a cache for."""
+    assert report.bend(results(grows=2.0, few=2.1), "subjects").endswith("the growth is the size's own.")
 
 
 def test_what_is_within_the_rounds_is_no_bend() -> None:
@@ -131,11 +136,11 @@ def test_a_median_stands_with_its_spread() -> None:
 def test_only_what_stands_between_the_marks_is_written_anew(tmp_path: Path) -> None:
     """And the pictures that it shows stand beside it."""
     page = tmp_path / "PAGE.md"
-    page.write_text(f"by hand\n\n{report.BEGIN}\n\nold\n\n{report.END}\n\nby hand too\n")
+    page.write_text(f"by hand\n\n{report.BEGIN}\n\nyesterday\n\n{report.END}\n\nby hand too\n")
     written = report.write(results(), [], page=page, into=tmp_path / "there").read_text()
     assert written.startswith("by hand\n\n")
     assert written.endswith(f"{report.END}\n\nby hand too\n")
-    assert "old" not in written
+    assert "yesterday" not in written
     for picture in (line.split("](")[1].rstrip(")") for line in written.splitlines() if line.startswith("![")):
         assert (tmp_path / "there" / picture).is_file()
 
@@ -158,7 +163,9 @@ def test_the_gateways_figures_are_those_that_the_benchmark_has_saved(tmp_path: P
         for devices in (1, 10) for what in ("open", "idle", "flat")
     ])  # fmt: skip
     pushed.save(tmp_path / "push.json")
-    assert Gateway.all_of(tmp_path / "push.json") == [Gateway(500, pytest.approx(20), pytest.approx(20), 2)]
+    [found] = Gateway.all_of(tmp_path / "push.json")
+    assert (found.sockets, found.kib) == (500, 2)
+    assert (found.delivered_us, found.opened_us) == pytest.approx((20, 20))
     assert Gateway.all_of(tmp_path / "nothing.json") == []
 
 
@@ -198,7 +205,7 @@ async def test_an_event_that_does_not_arrive_ends_the_run(server: Broker, monkey
 
 @needs_cc
 @pytest.mark.parametrize(("measurement", "sizes"), [
-    (subjects, TINY.sizes), (subscriptions, TINY.sizes), (changes, TINY.backlogs)
+    (subjects, TINY.sizes), (subscriptions, TINY.sizes), (routes, TINY.sizes), (changes, TINY.backlogs)
 ])  # fmt: skip
 async def test_every_figure_that_the_page_shows_is_measured(
     measurement: Callable[[Plan, int], AsyncIterator[Row]], sizes: tuple[int, ...]
@@ -207,8 +214,11 @@ async def test_every_figure_that_the_page_shows_is_measured(
     async with asyncio.timeout(120):
         rows = [row async for row in measurement(TINY, 1)]
     assert tuple(row.size for row in rows) == sizes
-    shown = {"subjects": (*report.SUBJECTS, *report.RETURN), "subscriptions": report.SUBSCRIPTIONS}
+    shown = {
+        "subjects": (*report.SUBJECTS, *report.RETURN), "subscriptions": report.SUBSCRIPTIONS, "routes": report.ROUTES,
+        "changes": report.CHANGES,
+    }  # fmt: skip
     for row in rows:
-        wanted = {name for _, name, *_ in shown.get(row.what, report.CHANGES)}
+        wanted = {name for _, name, *_ in shown[row.what]}
         assert wanted <= row.figures.keys()
         assert all(row.figures[name] > 0 for name in wanted - {"memory"})
