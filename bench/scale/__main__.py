@@ -60,6 +60,8 @@ def arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.rounds < 1:
         parser.error("--rounds must be 1 or more")
+    if given.again is not None and not given.again.is_file():
+        parser.error(f"--again: there is no {given.again}; a run leaves {PART / SAVED}")
     return given
 
 

@@ -14,7 +14,8 @@ def charts(results: Results) -> dict[str, Chart]:
     """The pictures, by the names of their files."""
 
     def over(what: What, name: str, by: float = 1) -> Points:
-        return [(size, results.median(what, size, name) / by) for size in results.sizes(what)]
+        points = [(size, results.median(what, size, name) / by) for size in results.sizes(what)]
+        return [(size, value) for size, value in points if value > 0]  # a server may give back more than it takes
 
     grown = "subjects in the stream, or subscriptions"
     return {

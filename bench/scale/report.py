@@ -82,13 +82,13 @@ def _measured(results: Results, gateways: Sequence[Gateway]) -> Iterator[str]:
     yield bend(results, "subscriptions")
     yield "### Subscriptions of another server's clients"
     yield "In a cluster of two, at the server that has none of these clients."
-    yield _table(results, "routes", ROUTES)
+    yield _table(results, "routes", ROUTES, sizes="subscriptions")
     yield "### Coming back"
-    yield "The column on the left says how many events of others stand between the two of the user who is read alone."
-    yield _table(results, "subjects", RETURN)
+    yield "One event of one user, read alone behind so many events of others; and events of everybody, read in turn."
+    yield _table(results, "subjects", RETURN, sizes="events before")
     yield "![coming back](images/scale-return.svg)"
     yield "### One relay"
-    yield _table(results, "changes", CHANGES)
+    yield _table(results, "changes", CHANGES, sizes="changes that wait")
     yield "![one relay](images/scale-relay.svg)"
     yield "### Sockets of one gateway"
     yield _sockets(gateways)
@@ -111,8 +111,6 @@ def _reckoned(results: Results, gateways: Sequence[Gateway]) -> Iterator[str]:
     needs = [Reckoning(load, bus, gateway, relay_rate(results), assumed) for load in LOADS]
     yield "### What follows for more users"
     yield "Reckoned from the greatest sizes above; nothing in this table was measured at these sizes."
-    if gateway is None:
-        yield NOT_MEASURED
     yield _lines(["it starts from", "", "source"], premises(bus, gateway, relay_rate(results), assumed))
     rows = [[line.name, *map(_rough, line.figures), line.how] for line in lines(needs, assumed)]
     yield _lines(["at the busiest time", *(load.name for load in LOADS), "how"], rows)
@@ -146,12 +144,13 @@ def _grows(results: Results, what: What, name: str, low: int, high: int) -> floa
     return results.median(what, high, name) / results.median(what, low, name)
 
 
-def _table(results: Results, what: What, columns: Columns) -> str:
+def _table(results: Results, what: What, columns: Columns, *, sizes: str = "") -> str:
+    """A line a size; `sizes` says what they are sizes of, where the name of what was measured does not."""
     rows = [
         [f"{size:,}", *(_figure(results.spread(what, size, name), by, digits) for _, name, by, digits in columns)]
         for size in results.sizes(what)
     ]
-    return _lines([what, *(title for title, *_ in columns)], rows)
+    return _lines([sizes or what, *(title for title, *_ in columns)], rows)
 
 
 def _figure(spread: Spread, by: float, digits: int) -> str:

@@ -60,8 +60,8 @@ async def _until_told(asking: Listener, listener: Listener, *, last: int) -> Non
 async def _servers() -> AsyncIterator[tuple[Nats, Nats]]:
     folder = Path(tempfile.mkdtemp(prefix="tandem-scale-"))
     theirs, other = cluster(folder, [(free_port(), free_port()) for _ in range(SERVERS)], sink=silent)
-    for server in (theirs, other):
-        server.command = [str(part) for part in on_core(cores()[0], server.command)]
+    for server, core in zip((other, theirs), cores(), strict=True):  # the one that is measured has its core to itself
+        server.command = [str(part) for part in on_core(core, server.command)]
     try:
         async with running_together([theirs, other]):
             yield theirs, other

@@ -11,6 +11,7 @@ from bench.push.accounting import Cpu, Memory
 from bench.push.rows import Results as Pushed
 from bench.push.rows import Row as PushedRow
 from bench.scale import report
+from bench.scale.__main__ import arguments
 from bench.scale.broker import Broker, broker
 from bench.scale.changes import changes
 from bench.scale.measured import Bus, Gateway
@@ -173,6 +174,20 @@ def test_a_saved_run_is_read_again_as_it_was(tmp_path: Path) -> None:
     """For another page without measuring again."""
     results().save(tmp_path / "scale.json")
     assert Results.load(tmp_path / "scale.json") == results()
+
+
+@pytest.mark.parametrize(
+    ("told", "complaint"), [(["--rounds", "0"], "1 or more"), (["--again", "nowhere.json"], "there is no nowhere.json")]
+)
+def test_what_cannot_be_done_is_said_before_anything_is_measured(
+    told: list[str], complaint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With exit code 2, as argparse has it."""
+    monkeypatch.setattr("sys.argv", ["make scale", *told])
+    with pytest.raises(SystemExit) as ended:
+        arguments()
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("cut", range(1, 12))
