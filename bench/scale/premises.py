@@ -23,7 +23,7 @@ def premises(bus: Bus, gateway: Gateway | None, relay_rate: float, assumed: Assu
     yield "events a change", f"{assumed.a_change:g}", "the services: an answer is told to both, an item with its count"
     yield "subjects of one stream", f"{bus.subjects:,}", "above, the most measured, taken as a limit"
     yield "subscriptions of one server", f"{bus.subscriptions:,}", "above, the most measured, taken as a limit"
-    yield "events a second of one stream", f"{bus.rate:,.0f}", "above, at the most subjects, on one core"
+    yield "events a second of one stream", f"{bus.rate:,.0f}", "above, at the most subjects; a batch at a time"
     yield "disk of an event", f"{bus.event_bytes:,.0f} bytes", "the stream's own count"
     yield "memory of one more subject", f"{bus.subject_bytes:,.0f} bytes", "slope of the last two sizes"
     yield "memory of one more subscription", f"{bus.subscription_bytes:,.0f} bytes", "slope of the last two sizes"
