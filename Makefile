@@ -1,10 +1,10 @@
 # The commands of this repository; `make` alone lists them. Variables: INBOX_PORT, CONNECTION_PORT, PUSH_PORT,
-# NATS_PORT and DATA_DIR for `run`, `psql` and `latency`, DB for `psql`, DIR for `keys`, SEED for `faults` and `test`, ARGS for `test`,
-# `latency`, `load`, `faults` and `bench`.
+# NATS_PORT and DATA_DIR for `run`, `psql` and `latency`, DB for `psql`, DIR for `keys`, SEED for `faults` and `test`, ARGS
+# for `test`, `latency`, `load`, `faults`, `bench` and `scale`.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run psql keys test check fuzz latency load faults bench schemas browser lock
+.PHONY: help run psql keys test check fuzz latency load faults bench scale schemas browser lock
 
 PYTHON := .venv/bin/python
 STACK_INSTALLED := .venv/.installed-stack
@@ -81,6 +81,9 @@ faults: $(INSTALLED) $(NATIVE)  ## break a whole system of its own in every way 
 
 bench: $(INSTALLED) $(NATIVE) $(BENCH_INSTALLED)  ## measure pushing against the peers: some 20 minutes, or a part of it: ARGS="--rounds 1 --sockets 1000"
 	@exec $(PYTHON) -m bench.push $(ARGS)
+
+scale: $(INSTALLED) $(NATIVE)  ## measure how costs grow with users, and reckon on: some 7 minutes, or ARGS=--quick
+	@exec $(PYTHON) -m bench.scale $(ARGS)
 
 schemas: $(INSTALLED)  ## write contracts/schemas anew from the models
 	@exec $(PYTHON) -m contracts

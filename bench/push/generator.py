@@ -61,6 +61,10 @@ class Generator:
         tally = Tally(**{name: answer.pop(name) for name in Tally.__dataclass_fields__})
         return Published(tally=tally, **answer)
 
+    async def address(self, users: int) -> None:
+        """Publish to so many users from now on, also to those who have no socket."""
+        await self._told(f"users {users}")
+
     async def close(self) -> None:
         """Close all sockets."""
         await self._told("close")

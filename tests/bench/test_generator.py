@@ -164,6 +164,24 @@ async def test_users_are_published_to_in_turn(server: Server, generate: Generate
     assert len(set(rounds[0])) == 7
 
 
+async def test_users_without_a_socket_are_published_to_when_that_is_asked_for(
+    server: Server, generate: Generate
+) -> None:
+    """And no frame is waited for."""
+    async with generate(users=3) as generator:
+        await generator.address(3)
+        done = await generator.publish(events=6)
+    assert sorted(server.users) == ["u000000", "u000000", "u000001", "u000001", "u000002", "u000002"]
+    assert (done.events, done.tally.expected) == (6, 0)
+
+
+async def test_more_users_than_the_plan_has_end_the_load_with_the_reason(generate: Generate) -> None:
+    """It would publish to nobody."""
+    async with generate(users=3) as generator:
+        with pytest.raises(LoadFailed, match="there are 3 users, not 4"):
+            await generator.address(4)
+
+
 async def test_no_more_frames_are_on_their_way_than_the_window_allows(server: Server, generate: Generate) -> None:
     """As fast as they are taken means: as fast as they are delivered, and nothing is if nothing is."""
     server.deed = dropped

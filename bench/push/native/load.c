@@ -4,6 +4,7 @@
    with standard input.
 
      open N            open sockets until there are N; each must be greeted, at most OPENING_MAX at a time
+     users N           publish to N users, with sockets or without; if this is not said, to those who have some
      again N           the same for sockets that were closed: they must be sent what they missed, too
      publish E R W S   to one user after another: E events or S seconds, whichever comes first (0: without end), R
                        events a second (0: as fast as they are taken), at most W frames behind; then wait for the rest
@@ -59,13 +60,16 @@ double seconds_since(uint64_t began) { return (double)(now_ns() - began) / (doub
 
 static void carry_out(struct load *load, const char *command)
 {
-    uint32_t sockets;
+    uint32_t sockets, users;
     struct order order;
     if (sscanf(command, "open %u", &sockets) == 1)
         load_open(load, sockets, false);
     else if (sscanf(command, "again %u", &sockets) == 1)
         load_open(load, sockets, true);
-    else if (sscanf(command, "publish %lu %lf %lu %lf", &order.events, &order.rate, &order.window, &order.seconds) == 4)
+    else if (sscanf(command, "users %u", &users) == 1) {
+        load_address(load, users);
+        printf("{\"users\":%u}\n", users);
+    } else if (sscanf(command, "publish %lu %lf %lu %lf", &order.events, &order.rate, &order.window, &order.seconds) == 4)
         load_publish(load, &order);
     else if (strcmp(command, "close") == 0) {
         clients_close(&load->clients, load->events);

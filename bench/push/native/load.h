@@ -39,7 +39,11 @@ double seconds_since(uint64_t began);
 
 /* The commands; each prints its answer. */
 void load_open(struct load *load, uint32_t wanted, bool again);
+
 void load_publish(struct load *load, const struct order *order);
 void load_total(const struct load *load);
+
+/* Have events published to so many users, in an order in which neighbours are far apart. */
+void load_address(struct load *load, uint32_t users);
 
 #endif

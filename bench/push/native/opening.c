@@ -11,10 +11,11 @@ static const uint64_t OPENING_PATIENCE = 20 * SECOND;
 
 static uint32_t divisor(uint32_t one, uint32_t other) { return other == 0 ? one : divisor(other, one % other); }
 
-/* Go through the users in an order in which neighbours are far apart. */
-static void choose_stride(struct load *load)
+void load_address(struct load *load, uint32_t users)
 {
-    load->users = load->clients.count / load->plan.devices;
+    if (users > load->plan.users)
+        fail(EXIT_PLAN, "there are %u users, not %u", load->plan.users, users);
+    load->users = users;
     load->at = 0;
     load->stride = load->users * 5 / 8 + 1;
     while (load->users > 0 && divisor(load->users, load->stride) != 1)
@@ -88,7 +89,7 @@ void load_open(struct load *load, uint32_t wanted, bool again)
         load_serve(load, LOOK);
     }
     clients->count = wanted;
-    choose_stride(load);
+    load_address(load, clients->count / load->plan.devices);
     printf("{\"open\":%u,\"seconds\":%.6f,\"missed\":%llu,\"got\":%llu,\"refused\":%u,\"cpu\":%.6f}\n",
            clients->open, seconds_since(began), (unsigned long long)attempt.missed,
            (unsigned long long)(load->ledger.tally.got - attempt.got), clients->refusals - attempt.refusals,

@@ -110,7 +110,7 @@ static bool set_opening(struct opening *opening, const char *name, const char *v
 static void set(struct plan *plan, const char *name, const char *value)
 {
     if (strcmp(name, "users") == 0)
-        plan->users = number_of(name, value, 999999);
+        plan->users = number_of(name, value, 1000000); /* numbered from 0, in six digits */
     else if (strcmp(name, "devices") == 0)
         plan->devices = number_of(name, value, 1000);
     else if (strcmp(name, "patience") == 0)

@@ -1,0 +1,1 @@
+"""What an event costs as its surroundings grow, and what follows for more users than one machine holds."""
