@@ -1,10 +1,10 @@
 # The commands of this repository; `make` alone lists them. Variables: INBOX_PORT, CONNECTION_PORT, PUSH_PORT,
 # NATS_PORT and DATA_DIR for `run`, `psql` and `latency`, DB for `psql`, DIR for `keys`, SEED for `faults` and `test`, ARGS
-# for `test`, `latency`, `load`, `faults`, `bench` and `scale`.
+# for `test`, `latency`, `load`, `faults`, `bench`, `scale` and `docs`.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run psql keys test check fuzz latency load faults bench scale schemas browser lock
+.PHONY: help run psql keys test check fuzz latency load faults bench scale schemas docs browser lock
 
 PYTHON := .venv/bin/python
 STACK_INSTALLED := .venv/.installed-stack
@@ -85,8 +85,12 @@ bench: $(INSTALLED) $(NATIVE) $(BENCH_INSTALLED)  ## measure pushing against the
 scale: $(INSTALLED) $(NATIVE)  ## measure how costs grow with users, and reckon on: some 7 minutes, or ARGS=--quick
 	@exec $(PYTHON) -m bench.scale $(ARGS)
 
-schemas: $(INSTALLED)  ## write contracts/schemas anew from the models
-	@exec $(PYTHON) -m contracts
+schemas: $(INSTALLED)  ## write contracts/schemas and docs/reference anew from the models
+	@$(PYTHON) -m contracts
+	@$(PYTHON) -m handbook
+
+docs: $(INSTALLED)  ## build the documentation's site in .cache/site; ARGS=serve shows it
+	@NO_MKDOCS_2_WARNING=1 exec $(PYTHON) -m mkdocs $(or $(ARGS),build)
 
 # Debian's package where we may install it, otherwise the browser that Playwright brings. It is Chromium without its
 # windows: the whole of it spends more on a page's invisible frame than on the page.

@@ -33,16 +33,21 @@ def example() -> str:
     return found[1]
 
 
-@pytest.fixture(scope="module")
-async def program() -> str:
-    """The example with React and the library, found by their names in package.json, as one script."""
+async def bundled(source: str) -> str:
+    """A program with React and the library, found by their names in package.json, as one script."""
     command = (ESBUILD, "--bundle", "--loader=jsx", "--jsx=automatic", "--log-level=warning")
     bundler = await asyncio.create_subprocess_exec(
         *command, cwd=ROOT / "web", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    script, complaints = await bundler.communicate(f"{example()}{SHOW}".encode())
+    script, complaints = await bundler.communicate(source.encode())
     assert (bundler.returncode, complaints.decode()) == (0, "")
     return script.decode()
+
+
+@pytest.fixture(scope="module")
+async def program() -> str:
+    """The example, and what puts it on a page."""
+    return await bundled(f"{example()}{SHOW}")
 
 
 async def shown(browsers: Browsers, system: System, user: str, program: str) -> Page:
