@@ -57,7 +57,7 @@ keys: $(STACK_INSTALLED)  ## make the keys of the bus for a production system: D
 
 # Two files at a time: half of the time a test waits for something, and each of the two has servers of its own.
 test: $(INSTALLED) $(NATIVE) $(NODE_MODULES) browser  ## run every test against the real servers and a real browser
-	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder --cov --cov-report=term $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED) $(NODE_MODULES)  ## lint, format, types, secrets, and known holes in dependencies
 	@$(PYTHON) -m ruff check .

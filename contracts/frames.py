@@ -37,7 +37,9 @@ CLOSE_ADVICE: dict[CloseCode, str] = {
     CloseCode.TOKEN_REFUSED: "Your token is missing, wrong, expired or revoked. Get a new one, then come back.",
     CloseCode.NOT_ALLOWED: "Your origin or user id is not allowed. Stop.",
     CloseCode.READING_TOO_SLOWLY: "You read too slowly. Come back and resume.",
-    CloseCode.TOO_MANY: "Too many sockets, handshakes or operations. Wait retry_after seconds (in the reason).",
+    CloseCode.TOO_MANY: (
+        "Too many sockets, handshakes or operations. Wait retry_after seconds (in the reason), then come back."
+    ),
 }
 
 Position = Annotated[int, Field(ge=0, description="where the client now stands: its next `since`")]

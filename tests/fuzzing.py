@@ -37,6 +37,7 @@ from push_gateway.address import address_of
 from push_gateway.errors import Refusal
 from push_gateway.handshake import check_origin, cursor_of, token_of
 from push_gateway.messages import Malformed, live_event
+from tests.push_gateway.raw_client import text_of
 
 SECONDS = 180.0
 """For which `make fuzz` runs, unless FUZZ_SECONDS says otherwise."""
@@ -130,7 +131,7 @@ def live_message(given: tuple[bytes, bytes, bytes]) -> None:
     except Malformed:
         return
     if event.frame:
-        frame = json.loads(event.frame)
+        frame = json.loads(text_of(event.frame))
         assert frame["seq"] == event.seq
 
 

@@ -67,9 +67,10 @@ async def test_every_endpoint_says_that_it_is_to_be_tried_again(
 
 
 def test_no_endpoint_is_forgotten(app_away: FastAPI) -> None:
-    """The list above is whole."""
+    """The list above is whole; whoever signs out needs the bus, and no database."""
     documented = app_away.openapi()["paths"].items()
-    assert sum(len(methods) for path, methods in documented if path.startswith("/v1")) == len(REQUESTS)
+    asking = [methods for path, methods in documented if path.startswith("/v1") and path != "/v1/sessions/revoke"]
+    assert sum(len(methods) for methods in asking) == len(REQUESTS)
 
 
 async def test_it_lives_but_is_not_ready(client_on: ClientOn, app_away: FastAPI) -> None:
