@@ -17,7 +17,7 @@ from tests.deploy.reading import ROOT
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 IGNORED = (ROOT / ".dockerignore").read_text()
 FLOORS = {"python": (3, 11), "nats": (2, 14, 3), "caddy": (2, 10)}
-NOT_DEPLOYED = {"devstack", "bench"}
+NOT_DEPLOYED = {"devstack", "bench", "handbook"}
 
 Rule = Callable[[str, str], Iterator[str]]
 

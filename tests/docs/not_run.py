@@ -100,7 +100,7 @@ make test    # every test, against the real servers
         """\
 make check        # lint, format, strict types, secrets, known holes in dependencies
 make fuzz         # strange input for whatever reads it, for FUZZ_SECONDS=180
-make test         # every test, with branch coverage; ARGS="tests/push_gateway -k resume" for some of them
+make test         # every test; ARGS="tests/push_gateway -k resume" for some of them, ARGS=--cov for branch coverage
 make latency      # the way from POST to frame, on the system that `make run` started
 make load         # the gateway alone under load: ARGS=resume, silent, sweep or reads
 make faults       # break a whole system of its own under load, in every way that we know
