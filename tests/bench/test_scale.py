@@ -225,7 +225,11 @@ async def test_an_event_that_does_not_arrive_ends_the_run(server: Broker, monkey
 async def test_every_figure_that_the_page_shows_is_measured(
     measurement: Callable[[Plan, int], AsyncIterator[Row]], sizes: tuple[int, ...]
 ) -> None:
-    """At each size, on the real servers, and what costs CPU has cost some."""
+    """At each size, on the real servers, and what costs CPU has cost some.
+
+    But for PostgreSQL's: what a backend has used that ends meanwhile is counted in whole hundredths of a second from
+    then on, and so few changes cost less than that.
+    """
     async with asyncio.timeout(120):
         rows = [row async for row in measurement(TINY, 1)]
     assert tuple(row.size for row in rows) == sizes
@@ -236,4 +240,4 @@ async def test_every_figure_that_the_page_shows_is_measured(
     for row in rows:
         wanted = {name for _, name, *_ in shown[row.what]}
         assert wanted <= row.figures.keys()
-        assert all(row.figures[name] > 0 for name in wanted - {"memory"})
+        assert all(row.figures[name] > 0 for name in wanted - {"memory", "postgres"})
