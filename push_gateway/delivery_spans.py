@@ -12,6 +12,8 @@ def record(event: StoredEvent, *, began: int, sockets: int) -> None:
     """An event was written to sockets, from `began` on (nanoseconds since the Unix epoch), if it belongs to a trace."""
     if (traceparent := header(event.headers, tracing.TRACEPARENT.encode())) is None:
         return
-    named = {name.decode(): (header(event.headers, name) or b"").decode() for name in _HEADERS}
+    named = {name.decode(): (header(event.headers, name) or b"").decode(errors="replace") for name in _HEADERS}
     attributes = {**tracing.of_event(named), "messaging.nats.stream_sequence": event.seq, "tandem.sockets": sockets}
-    tracing.begin("deliver", SpanKind.CONSUMER, parent=traceparent.decode(), attributes=attributes, start=began).end()
+    tracing.begin(
+        "deliver", SpanKind.CONSUMER, parent=traceparent.decode(errors="replace"), attributes=attributes, start=began
+    ).end()

@@ -6,8 +6,8 @@ import pytest
 
 from chassis.exposition import exposition
 from contracts.frames import CloseCode
-from push_gateway import metrics
-from push_gateway.messages import StoredEvent
+from push_gateway import delivery_spans, metrics
+from push_gateway.messages import StoredEvent, header
 from tests.push_gateway.conftest import Connect
 from tests.push_gateway.stage import Events, Gateway
 
@@ -103,3 +103,12 @@ def test_an_event_from_the_future_has_no_negative_latency() -> None:
     before = exposition("")[0].decode().partition(f"\n{LATENCY}_sum ")[2].split("\n")[0]
     metrics.tally.delivered(sampled(ce_time="2999-03-01T12:00:00Z"), 1)
     assert exposition("")[0].decode().partition(f"\n{LATENCY}_sum ")[2].split("\n")[0] == before
+
+
+@pytest.mark.parametrize("name", ["traceparent", "ce_subject"])
+def test_a_header_that_is_no_text_stops_no_delivery(name: str) -> None:
+    """Whoever may publish may write any bytes there; the gateway must not end of it."""
+    traced = sampled(traceparent=f"00-{TRACE}-b7ad6b7169203331-01", ce_subject="alice")
+    value = (header(traced.headers, name.replace("_", "-").encode()) or b"")[:5]
+    assert value
+    delivery_spans.record(traced._replace(headers=traced.headers.replace(value, b"\xff\xfe")), began=0, sockets=1)
