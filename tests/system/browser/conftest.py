@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Error, Page, Route, async_playwright
+from playwright.async_api import Browser, BrowserContext, Error, Page, Route, async_playwright, expect
 
 from tests.system.system import System
+
+PATIENCE = 15_000
+"""How long a page may take to show what is waited for, in milliseconds: as long as a device without a browser may."""
 
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 """Nothing but the pages of the tests opens a connection."""
@@ -18,6 +21,7 @@ BLANK = "<!doctype html><html lang='en'><meta charset='utf-8'><title>Blank</titl
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     """Chromium: the system's if there is one, otherwise Playwright's own."""
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         try:
             installed = shutil.which("chromium-headless-shell") or shutil.which("chromium")
@@ -44,7 +48,7 @@ class Browsers:
         context = await self._chromium.new_context(base_url=self.origin, **options)
         self._contexts.append(context)
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
-        context.set_default_timeout(15_000)  # ms; as patient as the tests without a browser
+        context.set_default_timeout(PATIENCE)
         await context.route("**/blank", _blank)
         return context
 
