@@ -41,6 +41,7 @@ class Hub:
         self._watch = watch
         self._heartbeat = heartbeat
         self._feeds: dict[UserId, LiveFeed] = {}
+        self._closing: set[asyncio.Task[None]] = set()
         self._on_leave: list[Callable[[Session], None]] = []
         watch.on_new_history(self.restart)
 
@@ -68,7 +69,7 @@ class Hub:
             feed.opened = asyncio.create_task(self._open(feed), name=f"open {session.user}")
         feed.sockets += 1
 
-    async def join(self, session: Session, cursor: Cursor | None) -> None:
+    async def join(self, session: Session) -> None:
         """Greet a session, send it what it has missed, and let it take part from then on.
 
         Raises:
@@ -79,6 +80,7 @@ class Hub:
         assert feed.opened is not None, "set as soon as a feed is made"
         try:
             await asyncio.shield(feed.opened)
+            cursor = session.cursor
             if cursor is not None and await self._has_all_behind(cursor):
                 await self._resume(session, feed, cursor)
             else:
@@ -88,7 +90,7 @@ class Hub:
         except BusUnavailable as error:
             raise Full("the event stream cannot be reached; come back") from error
 
-    async def leave(self, session: Session) -> None:
+    def leave(self, session: Session) -> None:
         """Forget a session that has entered. The last one of a user ends the feed."""
         for call in self._on_leave:
             call(session)
@@ -100,7 +102,9 @@ class Hub:
             metrics.feeds.dec()
             feed.close()
             if feed.subscription is not None:
-                await self._client.give_up(feed.subscription)
+                giving_up = asyncio.create_task(self._client.give_up(feed.subscription), name=f"close {feed.user}")
+                self._closing.add(giving_up)
+                giving_up.add_done_callback(self._closing.discard)
 
     async def run(self) -> None:
         """Get ready as soon as the bus is there; then watch that messages are taken over as they should be."""

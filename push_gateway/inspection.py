@@ -16,11 +16,10 @@ from typing import Any, NamedTuple
 import nats.errors
 import structlog
 from nats.aio.msg import Msg
-from websockets.http11 import Request
 
 from chassis.bus import Bus
 from contracts.subjects import PUSH_INSPECTION, InvalidUserId, UserId, user_id
-from push_gateway.handshake import cursor_of
+from push_gateway.handshake import Cursor
 from push_gateway.hub import Hub
 from push_gateway.session import Session
 
@@ -84,7 +83,7 @@ class Inspection:
                 session.opened_at,
                 self._clock(),
                 session.connection.close_code,
-                _cursor(session.connection.request),
+                _cursor(session.cursor),
                 session.anew_at,
                 session.position,
                 session.reached(),
@@ -141,7 +140,7 @@ def name_of(listener: socket.socket) -> str:
 def _open(session: Session) -> Json:
     return {
         "opened_at": _time(session.opened_at),
-        "came_with": _cursor(session.connection.request),
+        "came_with": _cursor(session.cursor),
         "greeted": session.greeted,
         "live": session.feed is not None,
         "anew_at": session.anew_at,
@@ -164,8 +163,7 @@ def _was(ended: Ended) -> Json:
     }
 
 
-def _cursor(request: Request | None) -> Json | None:
-    cursor = cursor_of(request) if request is not None else None
+def _cursor(cursor: Cursor | None) -> Json | None:
     if cursor is None:
         return None
     positions = {source.decode(): seq for source, seq in cursor.positions.items()}

@@ -4,27 +4,25 @@ import asyncio
 import http
 import random
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import structlog
-from websockets.asyncio.server import ServerConnection, serve
 from websockets.datastructures import Headers
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
-from websockets.typing import Subprotocol
 
 from chassis.auth import Authenticator, Claims
 from chassis.errors import BusUnavailable, InvalidToken
 from chassis.exposition import exposition
+from chassis.process import BACKLOG
 from chassis.rates import RateLimit
 from chassis.revocations import Revocations
-from contracts.frames import PATH, SUBPROTOCOL
+from contracts.frames import PATH
 from contracts.subjects import InvalidUserId, user_id
 from push_gateway import metrics
 from push_gateway.address import address_of
 from push_gateway.admission import Admission
-from push_gateway.connection import CLOSE_TIMEOUT, PushConnection
+from push_gateway.connection import PushConnection
 from push_gateway.errors import Draining, Full, NotAllowed, Refusal, TokenRefused, TooMany
 from push_gateway.handshake import check_origin, cursor_of, token_of
 from push_gateway.hub import Hub
@@ -34,12 +32,12 @@ from push_gateway.ticker import Ticker
 
 log = structlog.get_logger(__name__)
 
-OPEN_TIMEOUT = 20.0
-"""Seconds for the opening handshake: a client on a bad mobile line takes 2 or 3, and the gateway itself some 10 when it
-is full and everybody comes back at once."""
+USER_TIMEOUT = 60_000
+"""Milliseconds after which the kernel gives up on a peer that acknowledges nothing; heartbeats keep it busy."""
 
-INBOUND_MAX = 4 * 1024
-"""Bytes of a message from the client: a token is at most 2 KiB in practice."""
+SEND_BUFFER = 64 * 1024
+"""Bytes that the kernel may hold for a client, which counts double; by itself it would hold up to 4 MiB for each that
+does not read. It bounds the rate to a client that is far away: some 300 KiB/s, 800 events, at 200 ms there and back."""
 
 RETRY_AFTER = 30
 """Seconds that a user with too many sockets is asked to wait."""
@@ -78,23 +76,20 @@ class PushServer:
         self._of_user = RateLimit(settings.handshakes_per_user)
         self._trusted = settings.trusted_networks
         self.sessions: set[Session] = set()
+        self._connections: dict[PushConnection, Session | None] = {}
+        self._letting_in: dict[PushConnection, asyncio.Task[None]] = {}
         self._draining = False
+        self._all_gone: asyncio.Event | None = None
 
     async def run(self) -> None:
-        async with serve(
-            self._handle,
-            sock=self._listener,
-            process_request=self._process_request,
-            select_subprotocol=_select_subprotocol,
-            create_connection=PushConnection,
-            compression=None,
-            open_timeout=OPEN_TIMEOUT,
-            close_timeout=CLOSE_TIMEOUT,
-            max_size=INBOUND_MAX,
-            ping_interval=None,
-            server_header=None,
-        ) as server:
-            await server.serve_forever()
+        loop = asyncio.get_running_loop()
+        _prepare(self._listener)
+        listening = await loop.create_server(lambda: PushConnection(self, loop), sock=self._listener, backlog=BACKLOG)
+        try:
+            await loop.create_future()
+        finally:
+            listening.close()
+            await self._see_off()
 
     async def drain(self) -> None:
         """Take no new sockets and close the present ones, spread over the drain time."""
@@ -107,74 +102,88 @@ class PushServer:
             session.end(Draining("the gateway is being restarted; come back and resume"))
             await asyncio.sleep(pause)
 
+    async def _see_off(self) -> None:
+        """Let everybody go who is still there, and wait until they have gone; each is cut after a while."""
+        leaving = Draining("the gateway is being restarted; come back and resume")
+        for connection, session in list(self._connections.items()):
+            if session is not None:
+                session.end(leaving)
+            else:
+                connection.refuse(leaving)
+        if self._connections:
+            self._all_gone = asyncio.Event()
+            await self._all_gone.wait()
+
     def heed(self, revocations: Revocations) -> None:
         """Close the sockets whose tokens were revoked."""
         for session in [each for each in self.sessions if revocations.revokes(each.user, each.issued_at)]:
             session.end(TokenRefused("the token was revoked; come back with a new one"))
 
-    async def _process_request(self, connection: ServerConnection, request: Request) -> Response | None:
+    def connected(self, connection: PushConnection) -> None:
+        self._connections[connection] = None
+
+    def asked(self, connection: PushConnection, request: Request) -> None:
         match _path_of(request):
             case path if path == PATH:
-                peer = (connection.remote_address or ("gone",))[0]
-                if wait := self._of_address.take(address_of(request, peer, self._trusted)):
-                    return _too_often(connection, wait)
-                await self._admission.turn()
-                return None
+                if wait := self._of_address.take(address_of(request, connection.address, self._trusted)):
+                    connection.answer(_too_often(wait))
+                else:
+                    task = asyncio.create_task(self._let_in(connection, request), name="let in")
+                    self._letting_in[connection] = task
+                    task.add_done_callback(lambda _: self._letting_in.pop(connection, None))
             case "/healthz":
-                return connection.respond(http.HTTPStatus.OK, "alive\n")
+                connection.answer(_text(http.HTTPStatus.OK, "alive\n"))
             case "/readyz" if self._ready() and not self._draining:
-                return connection.respond(http.HTTPStatus.OK, "ready\n")
+                connection.answer(_text(http.HTTPStatus.OK, "ready\n"))
             case "/readyz":
-                return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "not ready\n")
+                connection.answer(_text(http.HTTPStatus.SERVICE_UNAVAILABLE, "not ready\n"))
             case "/metrics":
-                return _metrics(request)
-        return connection.respond(http.HTTPStatus.NOT_FOUND, f"the socket is at {PATH}\n")
+                connection.answer(_metrics(request))
+            case _:
+                connection.answer(_text(http.HTTPStatus.NOT_FOUND, f"the socket is at {PATH}\n"))
 
-    async def _handle(self, connection: ServerConnection) -> None:
-        """The life of one socket."""
-        assert isinstance(connection, PushConnection), "made by create_connection"
-        try:
-            session = await self._admit(connection)
-        except Refusal as refusal:
-            connection.refuse(refusal)
-            await connection.wait_closed()
+    def gone(self, connection: PushConnection) -> None:
+        if (letting_in := self._letting_in.pop(connection, None)) is not None:
+            letting_in.cancel()
+        if (session := self._connections.pop(connection)) is not None:
+            self.sessions.discard(session)
+            self._ticker.remove(session)
+            metrics.sockets.dec()
+            self._hub.leave(session)
+        if self._all_gone is not None and not self._connections:
+            self._all_gone.set()
+
+    async def _let_in(self, connection: PushConnection, request: Request) -> None:
+        """From the request until the client takes part in what its user is sent."""
+        await self._admission.turn()
+        if not connection.accept(request):
             return
+        end = connection.refuse
+        try:
+            session = await self._admit(connection, request)
+            end = session.end
+            self._enter(session)
+            await self._hub.join(session)
+        except Refusal as refusal:
+            end(refusal)
+        except Exception:
+            log.exception("a socket could not be let in")
+            end(Full("something went wrong here; come back"))
+
+    def _enter(self, session: Session) -> None:
+        self._connections[session.connection] = session
         self._hub.enter(session)
         self._ticker.add(session)
         self.sessions.add(session)
         metrics.sockets.inc()
-        joining = asyncio.create_task(self._join(session), name=f"join {session.user}")
-        try:
-            await session.listen()
-        except Refusal as refusal:
-            session.end(refusal)
-        finally:
-            joining.cancel()
-            self.sessions.discard(session)
-            self._ticker.remove(session)
-            metrics.sockets.dec()
-            await self._hub.leave(session)
+        session.connection.listen(session.hear)
 
-    async def _join(self, session: Session) -> None:
-        """Beside reading from the socket: a client that is sent a lot may go away meanwhile, or renew its token."""
-        assert session.connection.request is not None, "the handshake is over"
-        try:
-            await self._hub.join(session, cursor_of(session.connection.request))
-        except Refusal as refusal:
-            session.end(refusal)
-        except ConnectionClosed:
-            pass
-        except Exception:
-            log.exception("a socket could not join", user=session.user)
-            session.end(Full("something went wrong here; come back"))
-
-    async def _admit(self, connection: PushConnection) -> Session:
+    async def _admit(self, connection: PushConnection, request: Request) -> Session:
         """Raises:
         Refusal: this client may not have a socket, or not now.
         """
-        assert connection.request is not None, "the handshake is over"
-        check_origin(connection.request, self._settings.allowed_origins)
-        claims = await self._check(token_of(connection.request))
+        check_origin(request, self._settings.allowed_origins)
+        claims = await self._check(token_of(request))
         try:
             user = user_id(claims.subject)
         except InvalidUserId as error:
@@ -187,7 +196,7 @@ class PushServer:
             raise Full("the gateway is full; come back")
         if self._hub.sockets_of(user) >= self._settings.max_sockets_per_user:
             raise TooMany("you have too many sockets open", retry_after=RETRY_AFTER)
-        return Session(connection, user, claims, self._check, self._ticker.renew)
+        return Session(connection, user, claims, cursor_of(request), self._check, self._ticker.renew)
 
     async def _check(self, token: str) -> Claims:
         try:
@@ -198,20 +207,31 @@ class PushServer:
             raise Full(f"{error}; come back") from error
 
 
+def _prepare(listener: socket.socket) -> None:
+    """What holds for each connection: those that the kernel accepts are like the socket that they come from."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
+
+
+def _response(status: http.HTTPStatus, content_type: str, body: bytes) -> Response:
+    fields = {"Connection": "close", "Content-Length": str(len(body)), "Content-Type": content_type}
+    return Response(status.value, status.phrase, Headers(fields), body)
+
+
+def _text(status: http.HTTPStatus, text: str) -> Response:
+    return _response(status, "text/plain; charset=utf-8", text.encode())
+
+
 def _metrics(request: Request) -> Response:
     metrics.tally.hand_over()
     body, content_type = exposition(",".join(request.headers.get_all("Accept")))
-    return Response(200, "OK", Headers({"Content-Type": content_type}), body)
+    return _response(http.HTTPStatus.OK, content_type, body)
 
 
-def _select_subprotocol(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """Never the one that carries the token. A client that offers none is answered without one."""
-    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
-
-
-def _too_often(connection: ServerConnection, wait: int) -> Response:
+def _too_often(wait: int) -> Response:
     """Before there is a socket: a browser is not told why, and comes back a while later all the same."""
-    response = connection.respond(http.HTTPStatus.TOO_MANY_REQUESTS, "too many handshakes from this address\n")
+    response = _text(http.HTTPStatus.TOO_MANY_REQUESTS, "too many handshakes from this address\n")
     response.headers["Retry-After"] = str(wait)
     return response
 

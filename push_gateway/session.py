@@ -2,19 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from pydantic import ValidationError
-from websockets.exceptions import ConnectionClosed
 
 from chassis.auth import Claims
 from chassis.failpoints import Point, reached
 from contracts.frames import AuthOperation
 from contracts.subjects import SOURCES, UserId
 from push_gateway import metrics
-from push_gateway.connection import PushConnection
+from push_gateway.connection import Message, PushConnection
 from push_gateway.errors import BadFrame, NotAllowed, ReadsTooSlowly, Refusal
 from push_gateway.feed import Feed
+from push_gateway.handshake import Cursor
 from push_gateway.messages import StoredEvent
 from push_gateway.wire import text_frame
 
@@ -33,6 +33,7 @@ class Session:
     Attributes:
         expires_at: when its token ends, seconds since the Unix epoch.
         issued_at: when its token was issued, likewise; None if it does not say.
+        cursor: from where the client wanted to resume; None if it did not.
         position: up to where the client had everything when it was last sent something of its own.
         greeted: whether it was sent `hello`, before which there is nothing.
         opened_at: when it was let in, seconds since the Unix epoch.
@@ -42,10 +43,13 @@ class Session:
 
     __slots__ = (
         "_check",
+        "_listening",
         "_on_renewal",
         "_reached",
+        "_said",
         "anew_at",
         "connection",
+        "cursor",
         "expires_at",
         "feed",
         "greeted",
@@ -60,6 +64,7 @@ class Session:
         connection: PushConnection,
         user: UserId,
         claims: Claims,
+        cursor: Cursor | None,
         check: Check,
         on_renewal: Callable[["Session"], None],
     ) -> None:
@@ -67,6 +72,7 @@ class Session:
         self.user = user
         self.expires_at = claims.expires_at
         self.issued_at = claims.issued_at
+        self.cursor = cursor
         self.position = 0
         self.greeted = False
         self.opened_at = time.time()
@@ -75,6 +81,8 @@ class Session:
         self._reached: Mapping[str, int] | None = None
         self._check = check
         self._on_renewal = on_renewal
+        self._said: Sequence[Message] = ()
+        self._listening: asyncio.Task[None] | None = None
 
     @property
     def reads_too_slowly(self) -> bool:
@@ -144,19 +152,24 @@ class Session:
         self.settle()
         self.connection.refuse(refusal)
 
-    async def listen(self) -> None:
-        """Read what the client sends until it is gone.
+    def hear(self, message: Message) -> None:
+        """The client has sent something; it is looked at as soon as what it sent before has been."""
+        self._said = (*self._said, message)
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen(), name=f"listen to {self.user}")
 
-        Raises:
-            Refusal: it sent something that it must not.
-        """
+    async def _listen(self) -> None:
         try:
-            async for message in self.connection:
+            while self._said:
+                message, *rest = self._said
+                self._said = rest
                 await self._renew(message)
-        except ConnectionClosed:
-            return
+        except Refusal as refusal:
+            self.end(refusal)
+        finally:
+            self._listening = None
 
-    async def _renew(self, message: str | bytes) -> None:
+    async def _renew(self, message: Message) -> None:
         if isinstance(message, bytes):
             raise BadFrame('send text: {"op":"auth","token":"..."}')
         try:

@@ -24,7 +24,7 @@ async def test_a_handshake_that_does_not_come_to_an_end_is_cut(
     nats: MonitoredNats, own_events: Events, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Although there is always another byte of it."""
-    monkeypatch.setattr("push_gateway.server.OPEN_TIMEOUT", 0.5)
+    monkeypatch.setattr("push_gateway.connection.OPEN_TIMEOUT", 0.5)
     async with running_gateway(nats) as gateway:
         reader, writer = await asyncio.open_connection(HOST, gateway.port)
         writer.write(f"GET {PATH} HTTP/1.1\r\nX-Slow: ".encode())
