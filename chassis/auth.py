@@ -72,7 +72,7 @@ class Authenticator:
         if not token.isascii():
             raise InvalidToken("a token is made of ASCII characters")
         try:
-            key, algorithms = await self._keys.find(jwt.get_unverified_header(token).get("kid"))
+            key, algorithms = await self._keys.find(token)
             claims = jwt.decode(
                 token,
                 key,

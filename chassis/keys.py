@@ -36,11 +36,12 @@ FETCH_MAX_BYTES = 256 * 1024
 class Keys(Protocol):
     """Finds the key, and the only algorithms that may be used with it."""
 
-    async def find(self, key_id: str | None) -> tuple[Any, tuple[Algorithm, ...]]:
-        """The key for a token whose header names `key_id`.
+    async def find(self, token: str) -> tuple[Any, tuple[Algorithm, ...]]:
+        """The key for a token; nothing that the token says is proven yet.
 
         Raises:
             InvalidToken: there is no such key.
+            PyJWTError: the token's header cannot be read.
         """
         ...
 
@@ -51,7 +52,7 @@ class OneKey:
     def __init__(self, key: Any, algorithms: tuple[Algorithm, ...]) -> None:
         self._found = key, algorithms
 
-    async def find(self, key_id: str | None) -> tuple[Any, tuple[Algorithm, ...]]:  # noqa: ARG002
+    async def find(self, token: str) -> tuple[Any, tuple[Algorithm, ...]]:  # noqa: ARG002
         return self._found
 
 
@@ -69,7 +70,8 @@ class KeySet:
         self._fetched_at: float | None = None
         self._fetching = asyncio.Lock()
 
-    async def find(self, key_id: str | None) -> tuple[Any, tuple[Algorithm, ...]]:
+    async def find(self, token: str) -> tuple[Any, tuple[Algorithm, ...]]:
+        key_id = jwt.get_unverified_header(token).get("kid")
         if key_id not in self._keys:
             async with self._fetching:
                 if key_id not in self._keys and self._may_fetch():
