@@ -16,6 +16,8 @@ from tests.push_gateway.conftest import Connect, ConnectRaw
 from tests.push_gateway.raw_client import closed_with, frame_bytes
 from tests.push_gateway.stage import Events, Gateway, MonitoredNats, gateway_process, running_gateway, token_for
 
+PING = 9
+
 COMPRESSED = 0x40
 """The bit of a frame's head that says so (RFC 7692)."""
 
@@ -35,6 +37,12 @@ async def test_a_handshake_that_does_not_come_to_an_end_is_cut(
 
         assert await until(cut, within=PATIENCE)
         writer.close()
+
+
+async def test_a_flood_of_frames_before_there_is_a_socket_is_cut(alice: str, connect_raw: ConnectRaw) -> None:
+    """There is nothing to be closed yet, and nothing is kept for later without end."""
+    client = await connect_raw(alice, early=frame_bytes(PING, b"") * 100)
+    assert b"hello" not in await client.read_to_end()
 
 
 async def test_nothing_is_compressed_whatever_the_client_offers(gateway: Gateway, alice: str) -> None:
