@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import shutil
-import sys
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,8 @@ from devstack.ports import free_port
 from devstack.postgres import Postgres
 from devstack.processes import running, running_together
 from devstack.services import environment, tandem
-from tests.system.conftest import ROOT, Parts, People, bus_of, children, migrate, new_settings
+from tests.bus_inspector import forked
+from tests.system.conftest import Parts, People, bus_of, children, migrate, new_settings
 from tests.system.system import System
 
 _numbers = itertools.count()
@@ -64,17 +64,10 @@ def inspecting(told: Mapping[str, str]) -> Inspect:
     inherited = {name: value for name, value in os.environ.items() if not name.endswith("_URL")}
 
     async def inspect(*arguments: str, code: int = 0, env: Mapping[str, str] | None = None) -> Ended:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bus_inspector", *arguments),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**inherited, **told, **(env or {}), "PYTHONPATH": str(ROOT)},
-        )
-        async with asyncio.timeout(PATIENCE):
-            out, err = await process.communicate()
-        assert process.returncode == code, f"{NAME} {arguments}: {process.returncode}: {out.decode()}{err.decode()}"
-        return Ended(process.returncode, out.decode(), err.decode())
+        all_env = {**inherited, **told, **(env or {})}
+        ended = Ended(*await asyncio.to_thread(forked.run, arguments, all_env, within=PATIENCE))
+        assert ended.code == code, f"{NAME} {arguments}: {ended.code}: {ended.out}{ended.err}"
+        return ended
 
     return inspect
 
