@@ -21,7 +21,7 @@ from devstack.postgres import Postgres
 from devstack.processes import running, running_together
 from devstack.services import environment, tandem
 from tests.bus_inspector import forked
-from tests.system.conftest import Parts, People, bus_of, children, migrate, new_settings
+from tests.system.conftest import Parts, People, bus_of, children, migrated, new_settings
 from tests.system.system import System
 
 _numbers = itertools.count()
@@ -80,8 +80,7 @@ async def parts(server_dir: Path) -> AsyncIterator[Parts]:
     services = tandem(settings)
     postgres, nats = Postgres(DataDir(settings.data_dir).postgres), bus_of(settings)
     async with running_together([postgres, nats]):
-        await postgres.create_databases("connection", "inbox")
-        await migrate(services, settings, postgres, nats)
+        await migrated(postgres)
         async with running_together(children(services, settings, postgres, nats)), System.at(settings) as whole:
             yield Parts(whole, postgres, nats)
 

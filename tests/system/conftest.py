@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+import connection_service.app
+import inbox_service.app
+from chassis import migrate
 from devstack.data_dir import DataDir
 from devstack.nats import Nats
 from devstack.ports import free_port
@@ -119,13 +122,11 @@ def children(
     ]
 
 
-async def migrate(services: list[Service], settings: Settings, postgres: Postgres, nats: Nats) -> None:
-    """Bring the databases up to date, as the services do it."""
-    migrations = [Service(each.name, each.migrate, each.port) for each in services if each.migrate is not None]
-    processes = children(migrations, settings, postgres, nats)
-    for process in processes:
-        await process.spawn()
-    assert [await process.wait() for process in processes] == [0] * len(processes)
+async def migrated(postgres: Postgres) -> None:
+    """Make the databases, as they are to be."""
+    await postgres.create_databases("connection", "inbox")
+    await migrate.upgrade(postgres.url("connection"), connection_service.app.MIGRATIONS)
+    await migrate.upgrade(postgres.url("inbox"), inbox_service.app.MIGRATIONS)
 
 
 @pytest.fixture(scope="session")
@@ -150,8 +151,7 @@ async def running_parts(folder: Path, **variables: str) -> AsyncIterator[Parts]:
     place, services = DataDir(settings.data_dir), tandem(settings)
     postgres, nats = Postgres(place.postgres), bus_of(settings)
     async with running_together([postgres, nats]):
-        await postgres.create_databases("connection", "inbox")
-        await migrate(services, settings, postgres, nats)
+        await migrated(postgres)
         processes = children(services, settings, postgres, nats, **variables)
         async with running_together(processes), System.at(settings) as whole:
             yield Parts(whole, postgres, nats)
