@@ -12,7 +12,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench.faults.matrix import Result, run_row
+from bench.faults.matrix import RATE, Result, run_row
 from bench.faults.rows import ROWS, SELECTION
 from bench.faults.scene import Row
 from bench.faults.stack import Stack
@@ -60,7 +60,9 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-async def run_matrix(rows: Sequence[Row], *, seed: str, rounds: int | None, log: Path) -> list[Outcome]:
+async def run_matrix(
+    rows: Sequence[Row], *, seed: str, rounds: int | None, log: Path, rate: float = RATE
+) -> list[Outcome]:
     """Run the rows, kind by kind of the system that they break; returns what became of each."""
     outcomes: list[Outcome] = []
     possible: list[Row] = []
@@ -75,7 +77,7 @@ async def run_matrix(rows: Sequence[Row], *, seed: str, rounds: int | None, log:
             async with Stack.running(log, kind) as stack:
                 while waiting:
                     await stack.whole()
-                    outcomes.append(await _outcome(stack, waiting[0], seed=seed, rounds=rounds))
+                    outcomes.append(await _outcome(stack, waiting[0], seed=seed, rounds=rounds, rate=rate))
                     del waiting[0]
         except Exception:  # noqa: BLE001 - what was seen until then is worth knowing too
             traceback.print_exc()
@@ -90,10 +92,10 @@ def failed(outcome: Outcome) -> bool:
     return outcome[1] == BROKE_OFF
 
 
-async def _outcome(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> Outcome:
+async def _outcome(stack: Stack, row: Row, *, seed: str, rounds: int | None, rate: float) -> Outcome:
     """Run a row on a system that has survived those before it; its figures, or that it came to nothing."""
     try:
-        result = await run_row(stack, row, seed=f"{seed} {row.name}", rounds=rounds)
+        result = await run_row(stack, row, seed=f"{seed} {row.name}", rounds=rounds, rate=rate)
     except Exception:  # noqa: BLE001 - the other rows are worth knowing too
         traceback.print_exc()
         return row.name, BROKE_OFF

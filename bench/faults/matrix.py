@@ -44,8 +44,8 @@ class Result:
         return bool(self.verdict.told) and not self.anew
 
 
-async def run_row(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> Result:
-    """Run one row on people of its own.
+async def run_row(stack: Stack, row: Row, *, seed: str, rounds: int | None, rate: float) -> Result:
+    """Run one row on people of its own, who write so many times a second.
 
     Raises:
         ExceptionGroup: the fault could not be injected, or something broke that should not.
@@ -59,7 +59,7 @@ async def run_row(stack: Stack, row: Row, *, seed: str, rounds: int | None) -> R
         async with asyncio.timeout(60):
             for device in devices:
                 await device.synced.wait()
-        writer = Writer(crowd, chance, rate=RATE)
+        writer = Writer(crowd, chance, rate=rate)
         writing = group.create_task(writer.run(), name="writer")
         scene = Scene(stack, crowd, devices, writer, random.Random(f"{seed} faults"))  # noqa: S311
         outages = [await _break(scene, row) for _ in range(rounds or row.rounds)]

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, exc, text
 from structlog.testing import capture_logs
 
+import connection_service.app
+import inbox_service.app
 from chassis import migrate
 from chassis.database import Database
 from devstack.postgres import Postgres
@@ -136,3 +139,11 @@ async def test_what_was_made_can_be_removed(empty_url: str) -> None:
         await connection.run_sync(downgrade)
     await database.close()
     assert await tables(empty_url) == {"alembic_version"}
+
+
+@pytest.mark.parametrize("folder", [MIGRATIONS, connection_service.app.MIGRATIONS, inbox_service.app.MIGRATIONS])
+def test_the_newest_revision_is_the_one_that_alembic_finds(folder: Path) -> None:
+    """Although it is not asked."""
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    assert migrate.head(folder) == ScriptDirectory.from_config(config).get_current_head()

@@ -10,6 +10,9 @@ from bench.faults.rows import ROWS, SELECTION
 
 pytestmark = pytest.mark.long
 
+RATE = 25.0
+"""Writes a second, less than half of what `make faults` makes: this is run beside other tests."""
+
 
 @pytest.fixture(scope="module")
 async def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Outcome]:
@@ -18,7 +21,7 @@ async def outcomes(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Out
     log = tmp_path_factory.mktemp("faults") / "processes.log"
     print(f"seed {seed}; the processes print to {log}")
     rows = [row for row in ROWS if row.name in SELECTION]
-    found = await run_matrix(rows, seed=seed, rounds=1, log=log)
+    found = await run_matrix(rows, seed=seed, rounds=1, log=log, rate=RATE)
     print(f"\n{table(found)}")
     return {outcome.row if isinstance(outcome, Result) else outcome[0]: outcome for outcome in found}
 

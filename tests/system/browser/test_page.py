@@ -76,7 +76,8 @@ async def test_the_badge_is_the_servers_count_after_each_of_200_actions(
 ) -> None:
     """In three windows, one of them in another browser; after each action all say what must be so now."""
     alice, bob = await people.partners()
-    context, elsewhere = [await browsers.person(reduced_motion="reduce") for _ in range(2)]
+    small = {"width": 400, "height": 300}  # most of what this would take otherwise is painting
+    context, elsewhere = [await browsers.person(reduced_motion="reduce", viewport=small) for _ in range(2)]
     windows = [await Window.open(each, bob, alice, undo=0.05) for each in (context, context, elsewhere)]
     chance = random.Random(20261123)
     unread: dict[str, bool] = {}  # by title: what must be so
