@@ -16,7 +16,7 @@ import uvloop
 
 from bench.job import __main__ as job
 from bench.job.rounds import Plan as JobPlan
-from bench.push import report
+from bench.push import processes, report
 from bench.push.compiled import ROOT
 from bench.push.contender import Contender, cores
 from bench.push.contenders import CONTENDERS
@@ -124,6 +124,9 @@ def main() -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             with out_of_the_way():
                 runner.run(measure(plan, results, contenders))
+            if report.TANDEM in contenders:
+                print("several processes ...", flush=True)
+                results.rows += runner.run(processes.measure(plan.devices, plan.rounds, plan.seconds))
             if _everything(given) if given.job is None else given.job:
                 print("the whole job ...", flush=True)
                 results.job, _ = runner.run(job.run(JobPlan(rounds=plan.rounds), []))

@@ -18,6 +18,10 @@ BODY: Final = (
 """An event as everybody is given it: JSON of some 230 bytes. Where a contender wraps it, it must not be altered."""
 
 
+Cores = int | str
+"""A core by its number; or several, with commas between them."""
+
+
 @dataclass(frozen=True)
 class Opening:
     """How a client opens a socket, and what it does besides reading.
@@ -119,8 +123,8 @@ class Contender(Protocol):
         """Whether a socket can be opened so that it is sent what it has missed."""
 
 
-def on_core(cpu: int, command: Sequence[str | Path]) -> list[str | Path]:
-    """The command that runs `command` on one core, with all its threads and children."""
+def on_core(cpu: Cores, command: Sequence[str | Path]) -> list[str | Path]:
+    """The command that runs `command` on this core, or on these only, with all its threads and children."""
     return ["taskset", "--cpu-list", str(cpu), *command]
 
 

@@ -33,6 +33,21 @@ def a_second(row: Row) -> float:
     return row.count / row.seconds if row.seconds else 0
 
 
+def share_of_load(row: Row) -> float:
+    """Per cent of a core that the load generator used."""
+    return row.generator / row.seconds * 100 if row.seconds else 0
+
+
+def share_of_broker(row: Row) -> float:
+    """Per cent of a core that the brokers used."""
+    return row.cpu.brokers / row.seconds * 100 if row.seconds else 0
+
+
+def by_the_busiest(row: Row) -> float:
+    """Frames of all processes together for each CPU second of the busiest."""
+    return row.count / row.busiest if row.busiest else 0
+
+
 def kib(whose: str) -> Figure:
     """KiB a socket of the `servers`, the `brokers` or the `kernel`."""
     return lambda row: getattr(row.memory, whose) / row.count / KIB if row.memory is not None and row.count else 0
@@ -40,7 +55,7 @@ def kib(whose: str) -> Figure:
 
 def cells(results: Results) -> list[Cell]:
     """All that were measured."""
-    return sorted({(row.devices, row.sockets) for row in results.rows})
+    return sorted({(row.devices, row.sockets) for row in results.rows if row.what != "processes"})
 
 
 def rates(results: Results) -> list[float]:

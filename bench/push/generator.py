@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from bench.push import orders
 from bench.push.compiled import program
-from bench.push.contender import Opening, Publishing, on_core
+from bench.push.contender import Cores, Opening, Publishing, on_core
 from bench.push.outcomes import Opened, Published, Tally
 from devstack.errors import StackError
 
@@ -109,7 +109,7 @@ async def generating(
     *,
     tokens: Sequence[str],
     devices: int,
-    cpu: int,
+    cpu: Cores,
     again: Opening | None = None,
     patience: int = PATIENCE,
 ) -> AsyncIterator[Generator]:

@@ -8,6 +8,7 @@ from bench.push import figures
 from bench.push.charts import charts
 from bench.push.figures import Cell, Figure
 from bench.push.rows import Results, Spread, What
+from bench.push.verdicts import verdicts
 
 TANDEM: Final = "tandem"
 
@@ -23,6 +24,26 @@ several frames for one socket. Latency counts from the moment when an event shou
 to 0.05 ms of the load generator's sleep, and with Tandem and the floor the disk."""
 
 
+PROCESSES: Final = """\
+The gateway as so many processes (`PUSH_WORKERS`) on both cores, which its broker and the load generator need as well:
+so what two can do is not seen in frames a second here. It is what the busiest process has to do for a frame: a process
+is full when its core is."""
+
+WHY: Final = """\
+Why not, where it was not reached:
+
+- *The floor* does nothing but the kernel's work: one read, one write a frame. Of what Tandem's gateway needs beside one
+  device a user, about half is that write; the rest is one wake-up, one transport and a handful of Python objects for
+  each frame, which do not stay in the core's caches over thousands of users. With ten devices a user it is shared by
+  ten. To write past the event loop's transport would save a part of it, and could write to somebody else's socket: a
+  descriptor is used again as soon as it is closed.
+- *Accepting* is Python, and nchan and Centrifugo are asked for less: here a token is checked for its signature, its
+  subject, its end and its revocation, the handshake is parsed to the letter, a subscription is made at the broker, and
+  the stream's leader is asked behind it where the stream stands, before the client is greeted with its position.
+- *Latency* contains the disk. An event is on it before anybody is told; the peers keep nothing, or in memory. The line
+  of `tandem_unsynced` is the same without it."""
+
+
 def write(results: Results, folder: Path) -> Path:
     """Write PERFORMANCE.md into `folder`, and the pictures into its `images`; returns the former."""
     images = folder / "images"
@@ -36,7 +57,8 @@ def write(results: Results, folder: Path) -> Path:
 
 def text(results: Results) -> str:
     """The page."""
-    parts = [*_head(results), *_cpu(results), *_sockets(results), *_latency(results), *_load(results)]
+    parts = [*_head(results), *_cpu(results), *_sockets(results), *_latency(results)]
+    parts += [*_processes(results), *_load(results)]
     if results.job:
         parts += ["## The whole job", results.job]
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
@@ -51,6 +73,9 @@ def _head(results: Results) -> Iterator[str]:
     rows = [[name, results.what[name], results.versions[name], _verdict(results, name)] for name in results.what]
     rows += [[name, "absent", "", reason] for name, reason in results.absent.items()]
     yield _table(["contender", "what it is", "versions", "verdict"], rows)
+    yield "## What was asked for"
+    yield _table(["asked", "measured", "reached"], verdicts(results))
+    yield WHY
 
 
 def _cpu(results: Results) -> Iterator[str]:
@@ -107,6 +132,24 @@ def _latency(results: Results) -> Iterator[str]:
     rows = [[name, *(_percentiles(results, name, rate) for rate in rates)] for name in results.what]
     yield _table(["contender", *(f"{rate:,.0f}/s" for rate in rates)], rows)
     yield "![latency](images/push-latency.svg)"
+
+
+def _processes(results: Results) -> Iterator[str]:
+    rows = [row for row in results.rows if row.what == "processes"]
+    if not rows:
+        return
+    yield "## Several processes"
+    yield PROCESSES
+    table = []
+    for devices, processes in sorted({(row.devices, row.processes) for row in rows}):
+        found = [row for row in rows if (row.devices, row.processes) == (devices, processes)]
+        shares = [figures.by_the_busiest, figures.a_second, figures.share_of_load, figures.share_of_broker]
+        spreads = [Spread.of([of(row) for row in found]) for of in shares]
+        wrong = sum(sum(row.wrong.values()) for row in found)
+        shown = [_figure(each, 0) for each in spreads if each is not None]
+        table.append([f"{processes} / {devices}", *shown, str(wrong) if wrong else "none"])
+    heads = ["frames for each second of the busiest's CPU", "frames a second", "% of a core: load", "broker", "wrong"]
+    yield _table(["processes / devices a user", *heads], table)
 
 
 def _load(results: Results) -> Iterator[str]:

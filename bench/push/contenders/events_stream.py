@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bench.push.contender import BODY, Publishing, on_core
+from bench.push.contender import BODY, Cores, Publishing, on_core
 from chassis.bus import Bus
 from chassis.streams import EPOCH, Stream
 from contracts import streams
@@ -46,8 +46,8 @@ class EventsStream:
         self.nats = server(self._folder / "nats", free_port(), keys=DataDir(self._folder).bus_keys, sink=silent)
         self.epoch = ""
 
-    async def start(self, cpu: int) -> None:
-        """Start it on one core, with the stream."""
+    async def start(self, cpu: Cores) -> None:
+        """Start it there, with the stream."""
         self.nats.command = [str(part) for part in on_core(cpu, self.nats.command)]
         await self.nats.start()
         bus = Bus((self.nats.url,), name="bench", nkey_seed_file=self.nats.seed_file("admin"))

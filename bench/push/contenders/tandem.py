@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.push.contender import Opening, Publishing, on_core
+from bench.push.contender import Cores, Opening, Publishing, on_core
 from bench.push.contenders.events_stream import EventsStream, silent
 from chassis.auth import issue_token
 from chassis.settings import AuthSettings
@@ -34,7 +34,8 @@ class Tandem:
     what = "push_gateway behind JetStream, each event on disk (fsync) before it is sent"
     synced = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, workers: int = 1) -> None:
+        self._workers = workers
         self._auth = AuthSettings(secret=secrets.token_hex(32))
         self._port = free_port()
         self._stream: EventsStream | None = None
@@ -46,7 +47,7 @@ class Tandem:
     def version(self) -> str:
         return f"this commit, websockets {importlib.metadata.version('websockets')}, {nats_version()}"
 
-    async def start(self, cpu: int) -> None:
+    async def start(self, cpu: Cores) -> None:
         self._stream = EventsStream(synced=self.synced)
         await self._stream.start(cpu)
         service = Service("push", (sys.executable, "-m", "push_gateway"), self._port)
@@ -56,6 +57,7 @@ class Tandem:
             "PUSH_PORT": str(self._port), "HOST": HOST, "PYTHONPATH": str(ROOT),
             "AUTH_SECRET": self._auth.secret, "PUSH_MAX_SOCKETS": "30000", "PUSH_MAX_SOCKETS_PER_USER": "1000",
             "PUSH_HANDSHAKES_PER_USER": "0", "PUSH_HANDSHAKES_PER_ADDRESS": "0", "LOG_LEVEL": "WARNING",
+            "PUSH_WORKERS": str(self._workers),
         }  # fmt: skip
         command = on_core(cpu, service.command)
         self._gateway = Child("gateway", command, env=env, probe=service.ready, ready_within=READY_WITHIN, sink=silent)
