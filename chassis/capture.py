@@ -4,8 +4,6 @@ The trigger writes in the writer's own transaction, so a change is captured exac
 it was made: by a request, a bulk statement or a line typed into psql.
 """
 
-from alembic import op
-
 from chassis.migrate import execute_script
 
 CREATE = """
@@ -99,11 +97,11 @@ def forget_traces() -> None:
 
 def capture_table(table: str) -> None:
     """Capture every inserted, changed and deleted row of `table`, and refuse to truncate it."""
-    op.execute(
+    execute_script(
         f"CREATE TRIGGER capture_change AFTER INSERT OR UPDATE OR DELETE ON {table} "
         "FOR EACH ROW EXECUTE FUNCTION capture_change()"
     )
-    op.execute(
+    execute_script(
         f"CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON {table} "
         "FOR EACH STATEMENT EXECUTE FUNCTION refuse_truncate()"
     )
@@ -111,5 +109,5 @@ def capture_table(table: str) -> None:
 
 def release_table(table: str) -> None:
     """Undo `capture_table`."""
-    op.execute(f"DROP TRIGGER capture_change ON {table}")
-    op.execute(f"DROP TRIGGER refuse_truncate ON {table}")
+    execute_script(f"DROP TRIGGER capture_change ON {table}")
+    execute_script(f"DROP TRIGGER refuse_truncate ON {table}")

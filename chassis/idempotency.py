@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
-from alembic import op
 from fastapi import Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
@@ -68,7 +67,7 @@ def create_idempotency_keys() -> None:
 
 def remove_idempotency_keys() -> None:
     """Undo `create_idempotency_keys`."""
-    op.execute("DROP TABLE idempotency_keys")
+    execute_script("DROP TABLE idempotency_keys")
 
 
 Create = Callable[[AsyncSession], Awaitable[BaseModel]]

@@ -41,7 +41,10 @@ Why not, where it was not reached:
   subject, its end and its revocation, the handshake is parsed to the letter, a subscription is made at the broker, and
   the stream's leader is asked behind it where the stream stands, before the client is greeted with its position.
 - *Latency* contains the disk. An event is on it before anybody is told; the peers keep nothing, or in memory. The line
-  of `tandem_unsynced` is the same without it."""
+  of `tandem_unsynced` is the same without it.
+- *Two processes* share the work of a frame, but on two cores with their broker and the load they are never full: each
+  is woken for half as many frames, so what a wake-up costs is shared by fewer; and of a user with ten devices both have
+  some, and each reads the event. Four cores would show two processes that are full."""
 
 
 def write(results: Results, folder: Path) -> Path:
