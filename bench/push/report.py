@@ -18,7 +18,8 @@ checks of every socket that it is sent exactly its user's events, once and in or
 core with their broker; the load generator has the other one. CPU is what the kernel has counted for the servers'
 processes and all that descends from them, so a slow load generator flatters nobody; and nobody pays for waking it, as
 it sleeps by the clock. Each round starts each contender anew, one after the other, so that whatever the machine does
-meanwhile it does to all. A figure is the median of the rounds, with the lowest and the highest behind it. *As fast as
+meanwhile it does to all. A figure is the median of the rounds, with the lowest and the highest behind it; one that
+stands alone is of the first round: who takes more than 25 s to open so many sockets is not asked to again. *As fast as
 they are taken* keeps as many frames on their way as there are sockets, at most 2,000 events: nobody is asked to join
 several frames for one socket. Latency counts from the moment when an event should have been published; it contains up
 to 0.05 ms of the load generator's sleep, and with Tandem and the floor the disk."""
@@ -40,8 +41,8 @@ Why not, where it was not reached:
 - *Accepting* is Python, and nchan and Centrifugo are asked for less: here a token is checked for its signature, its
   subject, its end and its revocation, the handshake is parsed to the letter, a subscription is made at the broker, and
   the stream's leader is asked behind it where the stream stands, before the client is greeted with its position.
-- *Latency* contains the disk. An event is on it before anybody is told; the peers keep nothing, or in memory. The line
-  of `tandem_unsynced` is the same without it.
+- *Latency* contains the disk. An event is on it before anybody is told; the peers keep nothing, or in memory. Where
+  `tandem_unsynced` was measured, it is the same without it.
 - *Two processes* share the work of a frame, but on two cores with their broker and the load they are never full: each
   is woken for half as many frames, so what a wake-up costs is shared by fewer; and of a user with ten devices both have
   some, and each reads the event. Four cores would show two processes that are full."""
