@@ -142,7 +142,8 @@ async def test_what_is_done_offline_is_sent_on_return(system: System, people: Pe
     await inbox.settled()
     assert [(item["title"], item["is_read"]) for item in await items(system, user)] == [("3", False), ("1", True)]
     await inbox.shows("3", "1")
-    assert await inbox.do("[problems, inbox.state.unread]") == [[], 1]
+    await inbox.until("inbox.state.unread === 1")  # the count comes in a frame of its own
+    assert await inbox.do("problems") == []
 
 
 async def test_a_service_that_asks_for_patience_gets_it(system: System, people: People, browsers: Browsers) -> None:
