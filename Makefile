@@ -6,7 +6,7 @@
 .DELETE_ON_ERROR:
 .PHONY: help run psql keys test check fuzz latency load faults bench scale schemas docs browser lock
 
-# What Python has compiled it keeps beside its source: each process of a service is there a tenth sooner.
+# What Python has compiled it keeps beside its source: each process of a service is there sooner.
 export PYTHONDONTWRITEBYTECODE :=
 
 PYTHON := .venv/bin/python

@@ -1,6 +1,6 @@
 """Owns bringing a service's database up to date with Alembic, and knowing which revision that is.
 
-Alembic is loaded where it is used: a service that only serves does not need it, and starts a seventh sooner.
+Alembic is loaded where it is used: a service that only serves does not need it, and starts sooner.
 """
 
 import asyncio
@@ -48,10 +48,10 @@ async def upgrade(url: str, migrations: Path) -> None:
 
 
 def _upgrade(connection: Connection, migrations: Path) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     from alembic import command  # noqa: PLC0415 - see above
     from alembic.config import Config  # noqa: PLC0415
 
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": LOCK})
     config = Config()
     config.set_main_option("script_location", str(migrations))
     config.attributes["connection"] = connection

@@ -119,7 +119,7 @@ class PushConnection(asyncio.Protocol):
     def accept(self, request: Request) -> bool:
         """Answer a request with the socket that it asks for; whether there is one now, as there is if it was in order
         and the client has not gone."""
-        if self._wire.state is State.CONNECTING:
+        if self._wire.state is State.CONNECTING and not self._hung_up:
             self.answer(self._wire.accept(request))
         return self.open
 
@@ -188,7 +188,7 @@ class PushConnection(asyncio.Protocol):
     def eof_received(self) -> None:
         self._wire.receive_eof()
         self._send()
-        self.open = False
+        self._hang_up()
 
     def connection_lost(self, _: Exception | None) -> None:
         self.open = False

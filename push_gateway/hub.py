@@ -41,7 +41,6 @@ class Hub:
         self._watch = watch
         self._heartbeat = heartbeat
         self._feeds: dict[UserId, LiveFeed] = {}
-        self._closing: set[asyncio.Task[None]] = set()
         self._on_leave: list[Callable[[Session], None]] = []
         watch.on_new_history(self.restart)
 
@@ -102,9 +101,7 @@ class Hub:
             metrics.feeds.dec()
             feed.close()
             if feed.subscription is not None:
-                giving_up = asyncio.create_task(self._client.give_up(feed.subscription), name=f"close {feed.user}")
-                self._closing.add(giving_up)
-                giving_up.add_done_callback(self._closing.discard)
+                self._client.give_up_soon(feed.subscription)
 
     async def run(self) -> None:
         """Get ready as soon as the bus is there; then watch that messages are taken over as they should be."""

@@ -1,6 +1,7 @@
 """Owns the port: WebSocket handshakes and the few plain HTTP answers, and letting everybody go at the end."""
 
 import asyncio
+import email.utils
 import http
 import random
 import socket
@@ -146,6 +147,7 @@ class PushServer:
         if (letting_in := self._letting_in.pop(connection, None)) is not None:
             letting_in.cancel()
         if (session := self._connections.pop(connection)) is not None:
+            session.forget()
             self.sessions.discard(session)
             self._ticker.remove(session)
             metrics.sockets.dec()
@@ -215,7 +217,12 @@ def _prepare(listener: socket.socket) -> None:
 
 
 def _response(status: http.HTTPStatus, content_type: str, body: bytes) -> Response:
-    fields = {"Connection": "close", "Content-Length": str(len(body)), "Content-Type": content_type}
+    fields = {
+        "Date": email.utils.formatdate(usegmt=True),
+        "Connection": "close",
+        "Content-Length": str(len(body)),
+        "Content-Type": content_type,
+    }
     return Response(status.value, status.phrase, Headers(fields), body)
 
 

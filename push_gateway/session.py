@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
+import structlog
 from pydantic import ValidationError
 
 from chassis.auth import Claims
@@ -12,11 +13,13 @@ from contracts.frames import AuthOperation
 from contracts.subjects import SOURCES, UserId
 from push_gateway import metrics
 from push_gateway.connection import Message, PushConnection
-from push_gateway.errors import BadFrame, NotAllowed, ReadsTooSlowly, Refusal
+from push_gateway.errors import BadFrame, Full, NotAllowed, ReadsTooSlowly, Refusal
 from push_gateway.feed import Feed
 from push_gateway.handshake import Cursor
 from push_gateway.messages import StoredEvent
 from push_gateway.wire import text_frame
+
+log = structlog.get_logger(__name__)
 
 UNSENT_MAX = 1024 * 1024
 """Bytes that may wait for a client in this process. Some 4,000 events: more is not a hiccup, and resuming is cheap."""
@@ -166,8 +169,16 @@ class Session:
                 await self._renew(message)
         except Refusal as refusal:
             self.end(refusal)
+        except Exception:
+            log.exception("what a client said could not be carried out", user=self.user)
+            self.end(Full("something went wrong here; come back"))
         finally:
             self._listening = None
+
+    def forget(self) -> None:
+        """The client is gone: what it said last is not carried out any more."""
+        if self._listening is not None:
+            self._listening.cancel()
 
     async def _renew(self, message: Message) -> None:
         if isinstance(message, bytes):

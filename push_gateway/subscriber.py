@@ -29,6 +29,7 @@ class Subscriber(ImpatientClient):
         super().__init__()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._deliver: dict[int, Deliver] = {}
+        self._giving_up: set[asyncio.Task[None]] = set()
         self._ps = self._arrivals = Arrivals(self, self._fail)
 
     async def take(self, subject: str, deliver: Deliver) -> Subscription:
@@ -45,13 +46,23 @@ class Subscriber(ImpatientClient):
 
     async def give_up(self, subscription: Subscription) -> None:
         """End a subscription made with `take` or `take_events`."""
-        self._deliver.pop(subscription._id, None)  # noqa: SLF001
-        self._arrivals.takers.pop(subscription._id, None)  # noqa: SLF001
+        self._let_go(subscription)
         if not self.is_closed:
             await subscription.unsubscribe()
 
+    def give_up_soon(self, subscription: Subscription) -> None:
+        """The same, for who cannot wait for it: nothing is handed over from now on."""
+        self._let_go(subscription)
+        giving_up = asyncio.create_task(self.give_up(subscription), name=f"give up {subscription.subject}")
+        self._giving_up.add(giving_up)
+        giving_up.add_done_callback(self._giving_up.discard)
+
+    def _let_go(self, subscription: Subscription) -> None:
+        self._deliver.pop(subscription._id, None)  # noqa: SLF001
+        self._arrivals.takers.pop(subscription._id, None)  # noqa: SLF001
+
     async def _subscribed(self, subject: str) -> Subscription:
-        """A subscription without a queue: nothing is ever put into it, and it is nine tenths of what one costs."""
+        """A subscription without a queue: nothing is ever put into it, and it is most of what one costs."""
         subscription: Subscription = await self.subscribe(subject)
         subscription._pending_queue = subscription._message_iterator = None  # type: ignore[assignment] # noqa: SLF001
         return subscription

@@ -24,6 +24,7 @@ from bench.push.figures import faults
 from bench.push.machine import machine, stolen
 from bench.push.plan import DEVICES, ROUNDS, SOCKETS, Plan
 from bench.push.rows import Results, Row
+from bench.push.verdicts import TANDEM
 from bench.push.visit import Turn
 from chassis import logs
 from chassis.settings import LogSettings
@@ -124,7 +125,7 @@ def main() -> int:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             with out_of_the_way():
                 runner.run(measure(plan, results, contenders))
-            if report.TANDEM in contenders:
+            if TANDEM in contenders:
                 print("several processes ...", flush=True)
                 results.rows += runner.run(processes.measure(plan.devices, plan.rounds, plan.seconds))
             if _everything(given) if given.job is None else given.job:
@@ -136,7 +137,7 @@ def main() -> int:
     finally:
         results.save(PART / SAVED)
     print(report.write(results, given.into or (PART if sys.argv[1:] else DOCS)))
-    return int(bool(faults(results, report.TANDEM)))
+    return int(bool(faults(results, TANDEM)))
 
 
 def _everything(given: argparse.Namespace) -> bool:

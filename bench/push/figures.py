@@ -74,6 +74,20 @@ def spread(results: Results, name: str, what: What, of: Figure, cell: Cell, rate
     return Spread.of([of(row) for row in rows])
 
 
+def ratio(results: Results, ours: str, theirs: str, what: What, of: Figure, cell: Cell) -> float | None:
+    """One contender's figure by another's; None if one of them was not measured, or did what it must not."""
+    if any(faults(results, name, cell) for name in (ours, theirs)):
+        return None
+    upper, lower = (spread(results, name, what, of, cell) for name in (ours, theirs))
+    return upper.median / lower.median if upper is not None and lower is not None and lower.median else None
+
+
+def cell_name(cell: Cell) -> str:
+    """`18,000 / 10`."""
+    devices, sockets = cell
+    return f"{sockets:,} / {devices}"
+
+
 def latency(results: Results, name: str, rate: float, which: str) -> Spread | None:
     """None if it could not deliver at that rate, once and in order, in each round."""
     cell = lowest(results)

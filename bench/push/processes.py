@@ -34,30 +34,30 @@ class TandemProcesses(Tandem):
         return {pid: accounting.cpu_seconds([pid]) for pid in serving}
 
 
-async def measure(devices: Sequence[int], rounds: int, seconds: float) -> list[Row]:
+async def measure(devices: Sequence[int], rounds: int, seconds: float, sockets: int = SOCKETS) -> list[Row]:
     """Flat out, in turns: each number of processes once a round.
 
     Raises:
         StackError: something did not start.
     """
     return [
-        await _one(number, processes, each, seconds)
+        await _one(number, processes, each, seconds, sockets)
         for number in range(1, rounds + 1)
         for each in devices
         for processes in PROCESSES
     ]
 
 
-async def _one(number: int, processes: int, devices: int, seconds: float) -> Row:
+async def _one(number: int, processes: int, devices: int, seconds: float, sockets: int) -> Row:
     contender = TandemProcesses(processes)
     first, last = cores()
     try:
         await contender.start(f"{first},{last}")
-        tokens = [contender.token(user_name(user)) for user in range(SOCKETS // devices)]
+        tokens = [contender.token(user_name(user)) for user in range(sockets // devices)]
         opening, publishing = contender.opening(), contender.publishing()
         async with generating(opening, publishing, tokens=tokens, devices=devices, cpu=f"{first},{last}") as generator:
-            await generator.open(SOCKETS)
-            ahead = window(devices, SOCKETS)
+            await generator.open(sockets)
+            ahead = window(devices, sockets)
             await generator.publish(seconds=WARMING, window=ahead)
             before, total = contender.cpu, accounting.cpu(contender.servers, contender.brokers, first)
             done = await generator.publish(seconds=seconds, window=ahead)
@@ -66,7 +66,7 @@ async def _one(number: int, processes: int, devices: int, seconds: float) -> Row
     finally:
         await contender.stop()
     return Row(
-        *(contender.name, number, devices, SOCKETS, "processes"),
+        *(contender.name, number, devices, sockets, "processes"),
         count=done.tally.got,
         seconds=done.seconds,
         cpu=used,

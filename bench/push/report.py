@@ -8,9 +8,7 @@ from bench.push import figures
 from bench.push.charts import charts
 from bench.push.figures import Cell, Figure
 from bench.push.rows import Results, Spread, What
-from bench.push.verdicts import verdicts
-
-TANDEM: Final = "tandem"
+from bench.push.verdicts import TANDEM, verdicts
 
 HOW: Final = """\
 One load generator in C ([`load.c`](../bench/push/native/load.c)) opens WebSockets, publishes events of 230 bytes and
@@ -33,9 +31,9 @@ is full when its core is."""
 WHY: Final = """\
 Why not, where it was not reached:
 
-- *The floor* does nothing but the kernel's work: one read, one write a frame. Of what Tandem's gateway needs beside one
-  device a user, about half is that write; the rest is one wake-up, one transport and a handful of Python objects for
-  each frame, which do not stay in the core's caches over thousands of users. With ten devices a user it is shared by
+- *The floor* does nothing but the kernel's work: one read, one write a frame. With one device a user
+  Tandem's gateway has for each frame that write, and besides a transport and a handful of Python objects, which do not
+  stay in the core's caches over thousands of users. With ten devices a user it is shared by
   ten. To write past the event loop's transport would save a part of it, and could write to somebody else's socket: a
   descriptor is used again as soon as it is closed.
 - *Accepting* is Python, and nchan and Centrifugo are asked for less: here a token is checked for its signature, its
@@ -192,22 +190,17 @@ def _by_cell(results: Results, what: What, of: Figure, *, digits: int, rate: flo
         for name in results.what
         if results.of(name, what) or results.of(name, "failed")
     ]
-    return _table(["sockets / devices a user", *map(_cell_name, cells)], rows)
+    return _table(["sockets / devices a user", *map(figures.cell_name, cells)], rows)
 
 
 def _ratios(results: Results) -> str:
     """Tandem's CPU a delivered event by that of everybody else."""
     cells, rows = figures.cells(results), []
     for name in results.what:
-        ratios = [_ratio(results, name, cell) for cell in cells]
+        ratios = [figures.ratio(results, TANDEM, name, "flat", figures.us, cell) for cell in cells]
         if name != TANDEM and any(ratios):
             rows.append([name, *("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios)])
-    return _table(["sockets / devices a user", *map(_cell_name, cells)], rows)
-
-
-def _ratio(results: Results, other: str, cell: Cell) -> float | None:
-    ours, theirs = (figures.spread(results, name, "flat", figures.us, cell) for name in (TANDEM, other))
-    return ours.median / theirs.median if ours is not None and theirs is not None and theirs.median else None
+    return _table(["sockets / devices a user", *map(figures.cell_name, cells)], rows)
 
 
 def _percentiles(results: Results, name: str, rate: float) -> str:
@@ -217,11 +210,6 @@ def _percentiles(results: Results, name: str, rate: float) -> str:
 
 def _refused(results: Results) -> dict[str, int]:
     return {name: sum(row.refused for row in results.rows if row.contender == name) for name in results.what}
-
-
-def _cell_name(cell: Cell) -> str:
-    devices, sockets = cell
-    return f"{sockets:,} / {devices}"
 
 
 def _figure(spread: Spread, digits: int) -> str:

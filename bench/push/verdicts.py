@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from bench.push import figures
-from bench.push.figures import Cell, Figure
+from bench.push.figures import Cell, Figure, cell_name
 from bench.push.rows import Results, Spread, What
 
 TANDEM: Final = "tandem"
@@ -33,7 +33,7 @@ def verdicts(results: Results) -> Iterator[Sequence[str]]:
     if old := _ratios(results, "flat", figures.us, OLD):
         least, _, name, cell = min((1 / ratio, number, name, cell) for number, (ratio, name, cell) in enumerate(old))
         asked = f"at least {OLD_LEAST} times less than the old design's"
-        yield asked, f"{least:.0f} times less than {name}'s at {_cell(cell)}", _yes(least >= OLD_LEAST)
+        yield asked, f"{least:.0f} times less than {name}'s at {cell_name(cell)}", _yes(least >= OLD_LEAST)
     yield from _memory(results)
     accepting = [(1 / ratio, name, cell) for ratio, name, cell in _ratios(results, "open", figures.a_second, ACCEPTING)]
     yield _worst("accepting sockets: at least as many a second as Centrifugo and nchan", accepting, most=1, less=True)
@@ -47,19 +47,21 @@ def _worst(asked: str, ratios: Sequence[tuple[float, str, Cell]], *, most: float
     ratio, name, cell = max(ratios)
     found = f"one to {ratio:.1f} of" if less else f"{ratio:.2f} times"
     held = sum(each <= most for each, _, _ in ratios)
-    return asked, f"{found} {name}'s at {_cell(cell)}, the worst; {held} of {len(ratios)} hold", _yes(ratio <= most)
+    return (
+        asked,
+        f"{found} {name}'s at {cell_name(cell)}, the worst; {held} of {len(ratios)} hold",
+        _yes(ratio <= most),
+    )
 
 
 def _ratios(results: Results, what: What, of: Figure, others: Sequence[str]) -> list[tuple[float, str, Cell]]:
     """Tandem's figure by that of others, who are named, wherever both were measured."""
-    found = []
-    for cell in figures.cells(results):
-        ours = figures.spread(results, TANDEM, what, of, cell)
-        for name in others:
-            theirs = figures.spread(results, name, what, of, cell)
-            if ours is not None and theirs is not None and ours.median and theirs.median:
-                found.append((ours.median / theirs.median, name, cell))
-    return found
+    return [
+        (ratio, name, cell)
+        for cell in figures.cells(results)
+        for name in others
+        if (ratio := figures.ratio(results, TANDEM, name, what, of, cell))
+    ]
 
 
 def _memory(results: Results) -> Iterator[Sequence[str]]:
@@ -68,7 +70,11 @@ def _memory(results: Results) -> Iterator[Sequence[str]]:
         found = figures.spread(results, TANDEM, "idle", figures.kib("servers"), (devices, most))
         if found is not None:
             asked = f"an idle socket: at most {KIB_MOST} KiB"
-            yield asked, f"{found.median:.1f} KiB at {_cell((devices, most))}", _yes(found.median <= KIB_MOST)
+            yield (
+                asked,
+                f"{found.median:.1f} KiB at {cell_name((devices, most))}",
+                _yes(found.median <= KIB_MOST),
+            )
 
 
 def _latency(results: Results, peers: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -99,11 +105,6 @@ def _processes(results: Results) -> Iterator[Sequence[str]]:
             times = two.median / one.median
             asked = f"two gateway processes: at least {PROCESSES_LEAST} times one"
             yield asked, f"{times:.2f} times with {devices} a user", _yes(times >= PROCESSES_LEAST)
-
-
-def _cell(cell: Cell) -> str:
-    devices, sockets = cell
-    return f"{sockets:,} / {devices}"
 
 
 def _yes(reached: bool) -> str:

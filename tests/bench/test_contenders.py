@@ -9,6 +9,7 @@ import psutil
 import pytest
 from websockets.asyncio.server import ServerConnection
 
+from bench.push import processes
 from bench.push.contender import Contender, Opening, Publishing, cores
 from bench.push.contenders.floor import Floor
 from bench.push.contenders.nats_websocket import NatsWebSocket
@@ -43,6 +44,15 @@ async def test_a_contender_delivers_everything(contender: Callable[[], Contender
     assert not any(count for row in rows.values() for count in row.wrong.values())
     assert rows["flat"].cpu.servers > 0
     assert rows["flat"].generator > 0
+
+
+async def test_two_processes_of_tandem_share_the_work() -> None:
+    """Each has a part of it, and together they deliver everything."""
+    one, two = await processes.measure([2], rounds=1, seconds=0.1, sockets=SOCKETS)
+    assert (one.processes, two.processes) == (1, 2)
+    assert one.busiest == pytest.approx(one.cpu.servers, rel=0.2)
+    assert 0 < two.busiest < two.cpu.servers
+    assert not any(count for row in (one, two) for count in row.wrong.values())
 
 
 async def test_who_comes_back_to_tandem_is_sent_what_was_missed() -> None:

@@ -1,5 +1,7 @@
 """What was asked of the gateway, and whether a run has reached it."""
 
+import dataclasses
+
 import pytest
 
 from bench.push.accounting import Cpu, Memory
@@ -81,3 +83,12 @@ def test_two_processes_are_judged_by_the_busier_one(busiest: float, reached: str
 def test_what_was_not_measured_is_not_said_to_be_reached() -> None:
     """Of what stands in every page."""
     assert said("at most 1.5 times the floor's", flat("tandem", 10)) == ("not compared", "no")
+
+
+def test_who_is_disqualified_is_not_compared_with() -> None:
+    """To lose frames is cheap."""
+    wrong = flat("channels_uvicorn", 15)
+    lost = dataclasses.replace(wrong, wrong={"lost": 3})
+    assert said("at least 20 times less", flat("tandem", 10), wrong)[1] == "no"
+    with pytest.raises(StopIteration):
+        said("at least 20 times less", flat("tandem", 10), lost)

@@ -263,7 +263,7 @@ def test_a_feed_delivers_what_is_stored_once_and_in_order(held_max: int, monkeyp
     run_state_machine_as_test(
         FeedMachine,
         settings=settings(
-            max_examples=150,
+            max_examples=250,
             stateful_step_count=40,
             deadline=None,
             phases=PHASES,

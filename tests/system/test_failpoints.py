@@ -1,5 +1,6 @@
 """A service that dies between two steps: what it had promised is kept by the next process, once."""
 
+import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator
@@ -42,6 +43,13 @@ class Mortals:
         await service.start()
         del service.env[VARIABLE]
         return service
+
+    async def live_and_die(self, service: Child, told: str) -> None:
+        """Once more a service that is told to die; it may do so before it is ready."""
+        service.env[VARIABLE] = told
+        await service.spawn()
+        del service.env[VARIABLE]
+        await self.dead(service)
 
     async def dead(self, service: Child) -> None:
         """Wait until it has died, at its point: nobody else uses this signal."""
@@ -125,6 +133,7 @@ async def test_what_was_stored_and_not_marked_is_stored_once(mortals: Mortals, p
     system = mortals.system
     alice, bob = await mortals.people.partners()
     async with system.device(bob) as his, system.device(mortals.people.someone("eve")) as strangers:
+        assert await until(lambda: mortals.marked("connection"), within=PATIENCE)  # that they are partners, too
         before = await mortals.stored(alice, bob)
         connection = await mortals.doom("connection", point)
         with contextlib.suppress(TransportError):  # its response may have been faster
@@ -151,6 +160,9 @@ async def test_what_was_done_and_not_acknowledged_changes_nothing_when_it_comes_
         inbox = await mortals.doom("inbox", Point.CONSUMED)
         await system.answer(alice)
         await mortals.dead(inbox)
+        async with asyncio.timeout(2 * PATIENCE):
+            while await mortals.items_of(bob) == 0:  # the author's copy came alone, and makes no item
+                await mortals.live_and_die(inbox, Point.CONSUMED)
         assert not await mortals.consumed()
         assert await mortals.items_of(bob) == 1
         await mortals.replace(inbox)
