@@ -4,6 +4,7 @@ Alembic is loaded where it is used: a service that only serves does not need it,
 """
 
 import asyncio
+from importlib import import_module
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,12 @@ log = structlog.get_logger(__name__)
 
 LOCK = 0x6D696772617465
 """The advisory lock under which one process at a time migrates a database."""
+
+
+def migrations_of(service: str) -> Path:
+    """The folder of them in the package of a service."""
+    [folder] = import_module(service).__path__
+    return Path(folder, "migrations")
 
 
 def head(migrations: Path) -> str:

@@ -1,8 +1,7 @@
 """`python -m connection_service` serves; `python -m connection_service migrate` brings the database up to date."""
 
 from chassis.command import main
-from connection_service import app
 from connection_service.settings import Settings
 
 if __name__ == "__main__":
-    main(app.NAME, Settings, app.serve, app.MIGRATIONS)
+    main("connection_service", Settings)

@@ -1,7 +1,6 @@
 """The one place where this service is put together."""
 
 import asyncio
-from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -11,7 +10,7 @@ from chassis.database import Database
 from chassis.dev_tokens import dev_tokens
 from chassis.edge import Edge
 from chassis.http import HttpServer, create_app
-from chassis.migrate import head
+from chassis.migrate import head, migrations_of
 from chassis.process import listen, run_together
 from chassis.rates import RateLimit
 from chassis.relay import Relay
@@ -27,7 +26,7 @@ from contracts.revocations import read_revocation
 from contracts.subjects import relay_nudge, source_filter, user_id
 
 NAME = "connection_service"
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = migrations_of(NAME)
 
 
 def create_http(

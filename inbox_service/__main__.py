@@ -1,8 +1,7 @@
 """`python -m inbox_service` serves; `python -m inbox_service migrate` brings the database up to date."""
 
 from chassis.command import main
-from inbox_service import app
 from inbox_service.settings import Settings
 
 if __name__ == "__main__":
-    main(app.NAME, Settings, app.serve, app.MIGRATIONS)
+    main("inbox_service", Settings)

@@ -1,7 +1,6 @@
 """The one place where this service is put together."""
 
 import asyncio
-from pathlib import Path
 
 from fastapi import FastAPI
 
@@ -12,7 +11,7 @@ from chassis.database import Database
 from chassis.edge import Edge
 from chassis.http import HttpServer, create_app
 from chassis.lag import Lag
-from chassis.migrate import head
+from chassis.migrate import head, migrations_of
 from chassis.process import listen, run_together
 from chassis.rates import RateLimit
 from chassis.relay import Relay
@@ -29,7 +28,7 @@ from inbox_service.page import demo_page
 from inbox_service.settings import Settings
 
 NAME = "inbox_service"
-MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATIONS = migrations_of(NAME)
 
 
 def create_http(edge: Edge, settings: Settings, auth: AuthSettings, bus: Bus, revision: str) -> FastAPI:

@@ -16,7 +16,7 @@ import uvloop
 
 from bench.job import __main__ as job
 from bench.job.rounds import Plan as JobPlan
-from bench.push import processes, report
+from bench.push import accepting, processes, report
 from bench.push.compiled import ROOT
 from bench.push.contender import Contender, cores
 from bench.push.contenders import CONTENDERS
@@ -126,6 +126,8 @@ def main() -> int:
             with out_of_the_way():
                 runner.run(measure(plan, results, contenders))
             if TANDEM in contenders:
+                print("accepting, step by step ...", flush=True)
+                results.rows += runner.run(accepting.measure(plan.rounds, cores()[0]))
                 print("several processes ...", flush=True)
                 results.rows += runner.run(processes.measure(plan.devices, plan.rounds, plan.seconds))
             if _everything(given) if given.job is None else given.job:

@@ -55,7 +55,7 @@ def kib(whose: str) -> Figure:
 
 def cells(results: Results) -> list[Cell]:
     """All that were measured."""
-    return sorted({(row.devices, row.sockets) for row in results.rows if row.what != "processes"})
+    return sorted({(row.devices, row.sockets) for row in results.rows if row.what not in ("processes", "step")})
 
 
 def rates(results: Results) -> list[float]:

@@ -25,13 +25,13 @@ enough that nobody's buffers fill."""
 MISSED: Final = 10
 """Events of each user that those missed who come back."""
 
-RESUMED_MAX: Final = 5_000
+RESUMED_MAX: Final = 1_000
 """Sockets that come back at once; with more of them it only takes longer."""
 
 NARROW: Final = ("tandem_unsynced",)
 """Who is measured only where latencies are: in all else it is as another one."""
 
-SLOW: Final = 25.0
+SLOW: Final = 40.0
 """Seconds; who needs longer to take so many sockets is asked to do it in the first round only."""
 
 

@@ -5,23 +5,31 @@ from pathlib import Path
 from typing import Final
 
 from bench.push import figures
+from bench.push.accepting import QUESTION, STEPS
 from bench.push.charts import charts
 from bench.push.figures import Cell, Figure
+from bench.push.plan import SLOW
 from bench.push.rows import Results, Spread, What
 from bench.push.verdicts import TANDEM, verdicts
 
-HOW: Final = """\
+HOW: Final = f"""\
 One load generator in C ([`load.c`](../bench/push/native/load.c)) opens WebSockets, publishes events of 230 bytes and
 checks of every socket that it is sent exactly its user's events, once and in order. A contender's servers share one
 core with their broker; the load generator has the other one. CPU is what the kernel has counted for the servers'
 processes and all that descends from them, so a slow load generator flatters nobody; and nobody pays for waking it, as
 it sleeps by the clock. Each round starts each contender anew, one after the other, so that whatever the machine does
 meanwhile it does to all. A figure is the median of the rounds, with the lowest and the highest behind it; one that
-stands alone is of the first round: who takes more than 25 s to open so many sockets is not asked to again. *As fast as
-they are taken* keeps as many frames on their way as there are sockets, at most 2,000 events: nobody is asked to join
-several frames for one socket. Latency counts from the moment when an event should have been published; it contains up
-to 0.05 ms of the load generator's sleep, and with Tandem and the floor the disk."""
+stands alone is of the first round: who takes more than {SLOW:g} s to open so many sockets is not asked to again. *As
+fast as they are taken* keeps as many frames on their way as there are sockets, at most 2,000 events: nobody is asked to
+join several frames for one socket. Latency counts from the moment when an event should have been published; it contains
+up to 0.05 ms of the load generator's sleep, and with Tandem and the floor the disk."""
 
+
+LEFT: Final = "what is left: the socket itself, tasks, timers, and a share of a question"
+
+STEP_BY_STEP: Final = """\
+What of it goes where at Tandem, with the fewest sockets and devices: each step by itself, over and over, which is
+kinder to the caches than a gateway can be."""
 
 PROCESSES: Final = """\
 The gateway as so many processes (`PUSH_WORKERS`) on both cores, which its broker and the load generator need as well:
@@ -115,12 +123,32 @@ def _sockets(results: Results) -> Iterator[str]:
     yield _by_cell(results, "open", figures.a_second, digits=0)
     yield "Microseconds of the servers' CPU for one:"
     yield _by_cell(results, "open", figures.us, digits=0)
+    yield from _steps(results)
     yield f"Closed instead of greeted, and opened once more: {figures.counted(_refused(results)) or 'none'}."
     yield "## Coming back"
     yield "Sockets a second that missed ten events each, until all of them have these."
     yield _by_cell(results, "again", figures.a_second, digits=0)
     yield "Microseconds of the servers' CPU for one:"
     yield _by_cell(results, "again", figures.us, digits=0)
+
+
+def _steps(results: Results) -> Iterator[str]:
+    """What of Tandem's CPU for a socket goes where."""
+    rows = results.of(TANDEM, "step")
+    whole = figures.spread(results, TANDEM, "open", figures.us, figures.lowest(results))
+    if not rows or whole is None:
+        return
+    found = {name: Spread.of([figures.us(row) for row in rows if row.step == name]) for name in STEPS}
+    known = {name: spread for name, spread in found.items() if spread is not None}
+    rest = whole.median - sum(spread.median for name, spread in known.items() if name != QUESTION)
+    yield STEP_BY_STEP
+    yield _table(
+        ["step", "us"],
+        [
+            *([name, _figure(spread, 0)] for name, spread in known.items()),
+            [LEFT, f"{rest:,.0f}"],
+        ],
+    )
 
 
 def _latency(results: Results) -> Iterator[str]:

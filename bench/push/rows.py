@@ -9,10 +9,10 @@ from typing import Final, Literal
 
 from bench.push.accounting import Cpu, Memory
 
-What = Literal["open", "idle", "steady", "flat", "again", "end", "failed", "processes"]
+What = Literal["open", "idle", "steady", "flat", "again", "end", "failed", "processes", "step"]
 """Sockets were opened; nothing happened; events came at a rate, or as fast as they were taken; sockets that had been
 away were opened again; the turn was over; it did not get so far; events came as fast as they were taken, on all cores
-and to several processes."""
+and to several processes; clients were let in, a single step of it."""
 
 NOTHING: Final = Cpu(0, 0, 0)
 
@@ -32,6 +32,7 @@ class Row:
         ms: latencies; of `steady` and `flat`.
         wrong: how often what was not as it should be.
         failure: why it did not get so far; of `failed`.
+        step: which one; of `step`.
         processes: of the servers; of `processes`, as is `busiest`: CPU seconds of the busiest of them.
     """
 
@@ -50,6 +51,7 @@ class Row:
     ms: Mapping[str, float] = field(default_factory=dict)
     wrong: Mapping[str, int] = field(default_factory=dict)
     failure: str = ""
+    step: str = ""
     processes: int = 1
     busiest: float = 0
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from bench.push import report
+from bench.push.accepting import GREETING, HANDSHAKE, QUESTION, SUBSCRIPTION, TOKEN
 from bench.push.accounting import Cpu, Memory
+from bench.push.report import LEFT
 from bench.push.rows import Results, Row
 
 
@@ -51,6 +53,20 @@ def test_who_loses_a_frame_is_disqualified_with_the_count(results: Results) -> N
     page = report.text(results)
     assert "| disqualified: 3 lost |" in line(page, "## CPU a delivered event", "peer")
     assert "**disqualified**: 3 lost" in line(page, "# Performance", "peer")
+
+
+def test_what_is_left_of_accepting_is_what_no_step_took(results: Results) -> None:
+    """Without the questions, of which many clients share one."""
+    steps = {HANDSHAKE: 100, TOKEN: 50, SUBSCRIPTION: 40, GREETING: 10, QUESTION: 200}
+    opened = Row("tandem", 1, 1, 500, "open", count=500, seconds=1, cpu=Cpu(500 * 600e-6, 0, 0))
+    results.rows += [
+        opened,
+        *(Row("tandem", 1, 1, 0, "step", count=1, cpu=Cpu(us / 1e6, 0, 0), step=name) for name, us in steps.items()),
+    ]
+    page = report.text(results)
+    assert line(page, "## Accepting sockets", TOKEN) == f"| {TOKEN} | 50 |"
+    assert line(page, "## Accepting sockets", LEFT) == f"| {LEFT} | 400 |"
+    assert "0 / 1" not in page.split("## Accepting")[0].replace("500 / 1", "")
 
 
 def test_who_loses_nothing_is_not_disqualified(results: Results) -> None:
