@@ -9,8 +9,8 @@ from chassis.streams import EPOCH, Stream
 from contracts.subjects import UserId, user_filter
 
 PACE = 0.01
-"""Seconds between two questions at least. An answer costs this process and the leader 0.2 ms, as much as a fifth of
-letting a client in; a client that comes alone does not wait, and among thousands nobody notices a hundredth."""
+"""Seconds between two questions at least: each costs as much as the handshake and the token of a client together. A
+client that comes alone does not wait, and among thousands nobody notices a hundredth."""
 
 
 @dataclass(frozen=True, slots=True)
