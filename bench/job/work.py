@@ -15,6 +15,9 @@ ANSWERED: Final = "connection_answer:created"
 CREATED: Final = "inbox:created"
 UPDATED: Final = "inbox:updated"
 
+PARTNERS_ANSWER: Final = "partner's answer"
+"""The time until the partner's frame of an answer."""
+
 HUNDRED: Final = 100
 """Items that are marked as read at once."""
 
@@ -109,7 +112,7 @@ def _answer(system: System, author: Person, partner: Person, question: str, numb
     own, theirs = (author.name, ANSWERED, number), (partner.name, ANSWERED, number)
     item = (partner.name, CREATED, number)
     call = system.answer(author, question, f"{marked(number)} {WORDS}")
-    return Job(call, (own, theirs, item), {"partner's answer": theirs, "partner's item": item})
+    return Job(call, (own, theirs, item), {PARTNERS_ANSWER: theirs, "partner's item": item})
 
 
 def _mark(system: System, reader: Person, item: str, number: int) -> Job:

@@ -16,6 +16,7 @@ import uvloop
 
 from bench.job import __main__ as job
 from bench.job.rounds import Plan as JobPlan
+from bench.job.verdicts import verdicts as of_job
 from bench.push import accepting, processes, report
 from bench.push.compiled import ROOT
 from bench.push.contender import Contender, cores
@@ -132,7 +133,8 @@ def main() -> int:
                 results.rows += runner.run(processes.measure(plan.devices, plan.rounds, plan.seconds))
             if _everything(given) if given.job is None else given.job:
                 print("the whole job ...", flush=True)
-                results.job, _ = runner.run(job.run(JobPlan(rounds=plan.rounds), []))
+                results.job, measured = runner.run(job.run(JobPlan(rounds=plan.rounds), []))
+                results.of_job = [*of_job(measured)]
     except StackError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -51,7 +51,10 @@ Why not, where it was not reached:
   `tandem_unsynced` was measured, it is the same without it.
 - *Two processes* share the work of a frame, but on two cores with their broker and the load they are never full: each
   is woken for half as many frames, so what a wake-up costs is shared by fewer; and of a user with ten devices both have
-  some, and each reads the event. Four cores would show two processes that are full."""
+  some, and each reads the event. Four cores would show two processes that are full.
+- *An answer* is half of it connection_service: one request through FastAPI, pydantic and SQLAlchemy. The other half is
+  what it buys: the change captured in the database, carried by a relay to a stream on disk and made an item by another
+  service; and what the services do at rest, looking at their tables ten times a second among it."""
 
 
 def write(results: Results, folder: Path) -> Path:
@@ -84,7 +87,7 @@ def _head(results: Results) -> Iterator[str]:
     rows += [[name, "absent", "", reason] for name, reason in results.absent.items()]
     yield _table(["contender", "what it is", "versions", "verdict"], rows)
     yield "## What was asked for"
-    yield _table(["asked", "measured", "reached"], verdicts(results))
+    yield _table(["asked", "measured", "reached"], [*verdicts(results), *results.of_job])
     yield WHY
 
 

@@ -85,6 +85,7 @@ class Results:
         what: one line on each of these.
         absent: why others did not.
         job: the part of the page that says how the whole job was done; empty if that was not measured.
+        of_job: what was asked of it, what was measured, and whether that was reached.
     """
 
     command: str
@@ -93,6 +94,7 @@ class Results:
     versions: dict[str, str] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     job: str = ""
+    of_job: list[Sequence[str]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
 
     def of(self, contender: str, what: What) -> list[Row]:

@@ -4,6 +4,9 @@ import dataclasses
 
 import pytest
 
+from bench.job.rounds import AT_RATE, FLAT_OUT, Measured
+from bench.job.verdicts import verdicts as of_job
+from bench.job.work import PARTNERS_ANSWER
 from bench.push.accounting import Cpu, Memory
 from bench.push.rows import Results, Row
 from bench.push.verdicts import verdicts
@@ -92,3 +95,30 @@ def test_who_is_disqualified_is_not_compared_with() -> None:
     assert said("at least 20 times less", flat("tandem", 10), wrong)[1] == "no"
     with pytest.raises(StopIteration):
         said("at least 20 times less", flat("tandem", 10), lost)
+
+
+def answers(system: str, ms: float, p99: float) -> list[Measured]:
+    """A round of ten answers, each so many milliseconds of CPU and, for one in a hundred, seconds to the partner."""
+    cpu = {"service": 0.006 * ms, "database": 0.004 * ms}
+    times = {PARTNERS_ANSWER: (p99 / 2, p99)}
+    return [Measured(system, part, 10, 1.0, cpu, times) for part in (FLAT_OUT, AT_RATE)]
+
+
+@pytest.mark.parametrize(("theirs", "reached"), [(50.0, "yes"), (45.0, "no")])
+def test_an_answer_is_compared_with_the_cheapest_of_the_old_design(theirs: float, reached: str) -> None:
+    """In CPU, whoever's it is."""
+    measured = [*answers("tandem", 10, 0.1), *answers("django-a", theirs, 0.5), *answers("django-b", 60, 0.5)]
+    [cpu, latency] = of_job(measured)
+    assert cpu[1:] == (f"{theirs / 10:.1f} times django-a's", reached)
+    assert latency[1:] == ("100 ms; django-a 500", "yes")
+
+
+def test_a_partner_who_waits_for_more_than_a_fifth_is_said_to() -> None:
+    """In the old design's quickest form."""
+    measured = [*answers("tandem", 10, 0.1), *answers("django-a", 50, 0.5), *answers("django-b", 60, 0.4)]
+    assert list(of_job(measured))[1][1:] == ("100 ms; django-b 400", "no")
+
+
+def test_of_a_job_that_was_compared_with_nothing_nothing_is_said() -> None:
+    """Neither yes nor no."""
+    assert list(of_job(answers("tandem", 10, 0.1))) == []

@@ -35,17 +35,21 @@ class Mortals:
         self._jetstream = jetstream
         self._services = {service.name: service for service in services}
 
+    async def kill(self, name: str) -> Child:
+        """End a service at once."""
+        await self._services[name].kill()
+        return self._services[name]
+
     async def doom(self, name: str, told: str) -> Child:
         """The service anew, told to die."""
-        service = self._services[name]
-        await service.kill()
+        service = await self.kill(name)
         service.env[VARIABLE] = told
         await service.start()
         del service.env[VARIABLE]
         return service
 
     async def live_and_die(self, service: Child, told: str) -> None:
-        """Once more a service that is told to die; it may do so before it is ready."""
+        """A service anew, told to die; it may do so before it is ready."""
         service.env[VARIABLE] = told
         await service.spawn()
         del service.env[VARIABLE]
@@ -157,9 +161,9 @@ async def test_what_was_done_and_not_acknowledged_changes_nothing_when_it_comes_
     alice, bob = await mortals.people.partners()
     async with system.device(bob) as his, system.device(mortals.people.someone("eve")) as strangers:
         assert await until(mortals.consumed, within=PATIENCE)  # that they are partners, too
-        inbox = await mortals.doom("inbox", Point.CONSUMED)
+        inbox = await mortals.kill("inbox")
         await system.answer(alice)
-        await mortals.dead(inbox)
+        assert await until(lambda: mortals.marked("connection"), within=PATIENCE)
         async with asyncio.timeout(2 * PATIENCE):
             while await mortals.items_of(bob) == 0:  # the author's copy came alone, and makes no item
                 await mortals.live_and_die(inbox, Point.CONSUMED)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import BrowserContext, Route, expect
@@ -26,6 +27,9 @@ OUTAGE = 30
 """Seconds."""
 
 NETWORK_LOST = 1006
+
+STILL: dict[str, Any] = {"reduced_motion": "reduce"}
+"""What breathes while the gateway is away would be painted sixty times a second, by no hardware made for it."""
 
 LUCK = "Math.random = () => 0.2"
 """The pause before the next attempt is drawn from a range that grows to 30 s: here always from its lower end."""
@@ -51,7 +55,7 @@ async def refusals(system: System, code: int) -> float:
 async def two_windows(browsers: Browsers, people: People) -> tuple[Window, Window]:
     """Of bob, in one browser; the first holds the socket. He has a question that waits for him."""
     alice, bob = await people.partners()
-    context = await browsers.person()
+    context = await browsers.person(**STILL)
     await context.add_init_script(LUCK)
     leading = await Window.open(context, bob, alice, **SHORT)
     return leading, await Window.open(context, bob, alice, **SHORT)
@@ -97,7 +101,7 @@ async def test_the_gateway_is_away_for_30_s_while_50_items_change(
 ) -> None:
     """The windows go on working meanwhile, and show everything when it is back."""
     alice, bob = await people.partners()
-    context = await browsers.person()
+    context = await browsers.person(**STILL)
     await context.add_init_script(LUCK)
     window = await Window.open(context, bob, alice, restart=OUTAGE)
     items = [await system.item(bob, f"Before {number}") for number in range(20)]
@@ -151,7 +155,7 @@ async def test_the_report_of_a_broken_library_says_what_is_wrong(browsers: Brows
     alice, bob = await people.partners()
     reports = []
     for times, patience in ((0, 1), (2, 20)):
-        context = await browsers.person()
+        context = await browsers.person(**STILL)
         await broken(context, times)
         window = await Window.open(context, bob, alice, patience=patience)
         reports.append(await window.make("cut"))
