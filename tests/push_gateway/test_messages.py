@@ -43,7 +43,9 @@ def test_the_frame_carries_the_body_byte_for_byte() -> None:
     st.dictionaries(
         st.text(),
         st.recursive(
-            st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+            st.none() | st.integers() | st.text(),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+            max_leaves=10,
         ),
     )
 )
