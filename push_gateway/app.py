@@ -62,7 +62,7 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     authenticator = Authenticator.of(auth, revocations)
     server = PushServer(listener, hub, ticker, authenticator, settings, ready=lambda: hub.ready and authenticator.ready)
     revocations.on_news(lambda: server.heed(revocations))
-    overload = Overload(server.sessions, settings.max_unsent)
+    overload = Overload(server.sessions_behind, settings.max_unsent)
     inspection = Inspection(bus, hub, server.sessions, name_of(listener))
     hub.on_leave(inspection.remember)
     metrics.sockets_max.set(settings.max_sockets)

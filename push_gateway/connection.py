@@ -30,8 +30,9 @@ CLOSE_TIMEOUT = 2.0
 INBOUND_MAX = 4 * 1024
 """Bytes of a message from the client: a token is at most 2 KiB in practice."""
 
-BEHIND = 32 * 1024
-"""Bytes that may wait in this process before a client counts as behind: some hundred events."""
+BEHIND = 4 * 1024
+"""Bytes that may wait in this process before a client counts as behind: a dozen events. The kernel has taken many more
+by then (`SEND_BUFFER` of the server), and for 20,000 clients that are not behind it is 80 MiB."""
 
 FRAMES_MAX = 30
 FRAMES_WINDOW = 60.0
@@ -54,6 +55,12 @@ class Owner(Protocol):
 
     def asked(self, connection: "PushConnection", request: Request) -> None:
         """A client wants something: `accept` it or `answer` it."""
+
+    def behind(self, connection: "PushConnection") -> None:
+        """More than `BEHIND` bytes wait for its client."""
+
+    def caught_up(self, connection: "PushConnection") -> None:
+        """Hardly any do now, or it is about to end."""
 
     def gone(self, connection: "PushConnection") -> None:
         """It has ended."""
@@ -201,9 +208,11 @@ class PushConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.paused = True
+        self._owner.behind(self)
 
     def resume_writing(self) -> None:
         self.paused = False
+        self._owner.caught_up(self)
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         self._drained = None

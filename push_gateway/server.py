@@ -78,6 +78,7 @@ class PushServer:
         self._trusted = settings.trusted_networks
         self.sessions: set[Session] = set()
         self._connections: dict[PushConnection, Session | None] = {}
+        self._behind: set[PushConnection] = set()
         self._letting_in: dict[PushConnection, asyncio.Task[None]] = {}
         self._draining = False
         self._all_gone: asyncio.Event | None = None
@@ -142,6 +143,17 @@ class PushServer:
                 connection.answer(_metrics(request))
             case _:
                 connection.answer(_text(http.HTTPStatus.NOT_FOUND, f"the socket is at {PATH}\n"))
+
+    def behind(self, connection: PushConnection) -> None:
+        self._behind.add(connection)
+
+    def caught_up(self, connection: PushConnection) -> None:
+        self._behind.discard(connection)
+
+    def sessions_behind(self) -> list[Session]:
+        """Those whose clients take less than they are sent; for each of the others at most `BEHIND` bytes wait."""
+        found = (self._connections[connection] for connection in self._behind)
+        return [session for session in found if session is not None]
 
     def gone(self, connection: PushConnection) -> None:
         if (letting_in := self._letting_in.pop(connection, None)) is not None:

@@ -8,10 +8,6 @@ from chassis.errors import BusUnavailable
 from chassis.streams import EPOCH, Stream
 from contracts.subjects import UserId, user_filter
 
-PACE = 0.01
-"""Seconds between two questions at least: each costs as much as the handshake and the token of a client together. A
-client that comes alone does not wait, and among thousands nobody notices a hundredth."""
-
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
@@ -23,8 +19,7 @@ class StreamState:
 
 
 class StreamWatch:
-    """Asks the stream's leader, every `PACE` at most. Callers that wait at the same time share one answer, asked for
-    after all of them.
+    """Asks the stream's leader. Callers that wait at the same time share one answer, asked for after all of them.
 
     Attributes:
         latest: the last answer, None before the first.
@@ -36,7 +31,6 @@ class StreamWatch:
         self._on_new_history: list[Callable[[StreamState], None]] = []
         self._next: asyncio.Task[StreamState] | None = None
         self._asking = asyncio.Lock()
-        self._not_before = 0.0
 
     def on_new_history(self, call: Callable[[StreamState], None]) -> None:
         """Have `call` called whenever the stream turns out not to be the one that it was, or to have lost its end."""
@@ -64,11 +58,7 @@ class StreamWatch:
         return await self._stream.next_message(user_filter(user), after=seq) is not None
 
     async def _ask(self) -> StreamState:
-        loop = asyncio.get_running_loop()
         async with self._asking:
-            if (pause := self._not_before - loop.time()) > 0:
-                await asyncio.sleep(pause)
-            self._not_before = loop.time() + PACE
             self._next = None  # whoever comes from now on must be asked for anew
             info = await self._stream.info()
         if info is None:

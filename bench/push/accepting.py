@@ -38,7 +38,7 @@ CLIENTS: Final = 2_000
 HANDSHAKE: Final = "the handshake: read, looked at and answered"
 TOKEN: Final = "the token: its signature and what it claims"  # noqa: S105 - the name of a step
 SUBSCRIPTION: Final = "a subscription at the broker"
-QUESTION: Final = "one question to the stream's leader, shared by all who come within 10 ms"
+QUESTION: Final = "one question to the stream's leader, shared by all who wait at the same time"
 GREETING: Final = "the greeting"
 
 STEPS: Final = (HANDSHAKE, TOKEN, SUBSCRIPTION, QUESTION, GREETING)

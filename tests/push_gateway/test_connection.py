@@ -33,7 +33,7 @@ class Patient:
     def __init__(self) -> None:
         self.connection: PushConnection | None = None
         self.request: Request | None = None
-        self.has_gone = False
+        self.is_behind = self.has_gone = False
         self.client: asyncio.StreamWriter | None = None
 
     def connected(self, connection: PushConnection) -> None:
@@ -41,6 +41,12 @@ class Patient:
 
     def asked(self, _: PushConnection, request: Request) -> None:
         self.request = request
+
+    def behind(self, _: PushConnection) -> None:
+        self.is_behind = True
+
+    def caught_up(self, _: PushConnection) -> None:
+        self.is_behind = False
 
     def gone(self, _: PushConnection) -> None:
         self.has_gone = True
@@ -139,3 +145,21 @@ async def test_who_hangs_up_and_takes_nothing_is_cut(patient: Patient, port: int
         await asyncio.sleep(0)
     writer.write_eof()
     assert await until(lambda: patient.has_gone, within=PATIENCE)
+
+
+async def test_who_takes_less_than_it_is_sent_is_behind_until_it_has_taken_it(patient: Patient, port: int) -> None:
+    """By more than may wait for everybody without being counted."""
+    reader, _ = await asked(patient, port)
+    assert patient.connection is not None
+    assert patient.request is not None
+    assert patient.connection.accept(patient.request)
+    sent = 0
+    async with asyncio.timeout(PATIENCE):
+        while not patient.is_behind:
+            assert patient.connection.unsent <= BEHIND
+            patient.connection.write(b"x" * 1000)
+            sent += 1000
+            await asyncio.sleep(0)
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(sent)
+    assert await until(lambda: not patient.is_behind, within=PATIENCE)

@@ -32,7 +32,7 @@ void client_open(struct clients *clients, uint32_t number, bool again)
     struct seen seen = client->seen;
     *client = (struct client){.user = number / clients->plan->devices, .state = CONNECTING, .seen = seen};
     clients->how = again ? &clients->plan->again : &clients->plan->first;
-    client->socket = net_connect(clients->plan->port);
+    client->socket = net_connect_from(number, clients->plan->port);
     clients->opening++;
     if (!again)
         seen_join(&client->seen, clients->ledger, client->user);

@@ -13,7 +13,7 @@
 
 #include "fail.h"
 
-enum { BACKLOG = 1024 };
+enum { BACKLOG = 1024, ADDRESSES = 8 };
 
 uint64_t now_ns(void)
 {
@@ -48,13 +48,28 @@ static struct sockaddr_in loopback(uint16_t port)
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 }
 
-int net_connect(uint16_t port)
+static int connected(int opened, uint16_t port)
 {
     struct sockaddr_in address = loopback(port);
-    int opened = open_socket();
     if (connect(opened, (struct sockaddr *)&address, sizeof address) != 0 && errno != EINPROGRESS)
         fail(EXIT_PEER, "nobody can be reached at port %u: %s", port, strerror(errno));
     return opened;
+}
+
+int net_connect(uint16_t port)
+{
+    return connected(open_socket(), port);
+}
+
+int net_connect_from(uint32_t number, uint16_t port)
+{
+    struct sockaddr_in address = loopback(0);
+    int one = 1, opened = open_socket();
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + number % ADDRESSES);
+    if (setsockopt(opened, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one) != 0
+        || bind(opened, (struct sockaddr *)&address, sizeof address) != 0)
+        fail(EXIT_SYSTEM, "an address of this machine cannot be used: %s", strerror(errno));
+    return connected(opened, port);
 }
 
 int net_listen(uint16_t port)

@@ -1,4 +1,4 @@
-/* Owns sockets to and on 127.0.0.1, the only address there is here, and the clock. Nothing blocks. */
+/* Owns sockets to and on 127.0.0.1, and the clock. Nothing blocks. */
 #ifndef NET_H
 #define NET_H
 
@@ -18,6 +18,10 @@ void net_raise_limit(void);
 
 /* A socket that is being connected; writable when it is. */
 int net_connect(uint16_t port);
+
+/* The same for one of many, from one of some addresses of this machine, by its number: of one address's ports most are
+ * odd ones or even ones in use when there are 14,000, and the kernel looks through all of these for each further one. */
+int net_connect_from(uint32_t number, uint16_t port);
 
 /* A socket that listens. */
 int net_listen(uint16_t port);
