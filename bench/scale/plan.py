@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 
 SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 """Subjects in the stream, and subscriptions: a stream and a connection take a million within half a minute."""
