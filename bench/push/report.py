@@ -39,16 +39,21 @@ is full when its core is."""
 WHY: Final = """\
 Why not, where it was not reached:
 
-- *The floor* does nothing but the kernel's work: one read, one write a frame. With one device a user
-  Tandem's gateway has for each frame that write, and besides a transport and a handful of Python objects, which do not
-  stay in the core's caches over thousands of users. With ten devices a user it is shared by
-  ten. To write past the event loop's transport would save a part of it, and could write to somebody else's socket: a
-  descriptor is used again as soon as it is closed.
-- *Accepting* is Python, and nchan and Centrifugo are asked for less: here a token is checked for its signature, its
-  subject, its end and its revocation, the handshake is parsed to the letter, a subscription is made at the broker, and
-  the stream's leader is asked behind it where the stream stands, before the client is greeted with its position.
-- *Latency* contains the disk. An event is on it before anybody is told; the peers keep nothing, or in memory. Where
-  `tandem_unsynced` was measured, it is the same without it.
+- *A delivered event*: NATS's WebSocket is the broker itself. What it delivers was never sent to anybody else first; a
+  gateway reads it, sees that it follows the one before, and makes another frame of it. With ten devices a user that is
+  shared by ten, and costs less than the broker's own.
+- *The floor* does nothing but the kernel's work: one read, one write a frame. With one device a user Tandem's gateway
+  has for each frame that write, and besides a transport and a handful of Python objects, which do not stay in the
+  core's caches over thousands of users. With ten devices a user it is shared by ten. To write past the event loop's
+  transport would save a part of it, and could write to somebody else's socket: a descriptor is used again as soon as it
+  is closed.
+- *Accepting* is Python, and is full at one core: below is what each step takes. nchan and Centrifugo are asked for
+  less: here a token is checked for its signature, its subject, its end and its revocation, the handshake is parsed to
+  the letter, a subscription is made at the broker, and the stream's leader is asked behind it where the stream stands,
+  before the client is greeted with its position.
+- *Latency* is that of the publisher, which works as a relay does: a batch at a time, the next one when the one before
+  is stored. Up to 2,000 a second it is the disk's, as `tandem_unsynced` shows; beyond that it is the length of a batch,
+  for the floor as well. The peers keep nothing, or in memory, and wait for nobody.
 - *Two processes* share the work of a frame, but on two cores with their broker and the load they are never full: each
   is woken for half as many frames, so what a wake-up costs is shared by fewer; and of a user with ten devices both have
   some, and each reads the event. Four cores would show two processes that are full.
