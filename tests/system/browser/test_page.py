@@ -65,7 +65,7 @@ async def test_two_windows_of_one_person_show_the_same(browsers: Browsers, syste
     await expect(second.inbox.get_by_role("button", name="Unread: One")).to_have_count(0)
     await expect(second.inbox.locator(".badge [aria-hidden]")).to_have_text("1")
     await second.inbox.get_by_role("button", name="Delete: Two").click()
-    await expect(first.inbox.get_by_role("heading", name="Two", exact=True)).to_have_count(0)
+    await expect(first.inbox.get_by_role("heading", name="Unread: Two", exact=True)).to_have_count(0)
     await expect(first.inbox.locator(".badge")).to_be_hidden()
     assert await until(lambda: same(system, first, second), within=5)
     assert (await first.look())["titles"] == ["One"]
@@ -221,9 +221,9 @@ async def test_the_whole_flow_works_by_keyboard_alone(browsers: Browsers, system
     await expect(window.inbox.locator(".badge [aria-hidden]")).to_have_text("1")
     await press("ArrowDown")
     await press("Delete")
-    await expect(window.inbox.get_by_role("heading", name="One", exact=True)).to_have_count(0)
+    await expect(window.inbox.get_by_role("heading", name="Unread: One", exact=True)).to_have_count(0)
     await press("Control+z")
-    await expect(window.inbox.get_by_role("heading", name="One", exact=True)).to_be_visible()
+    await expect(window.inbox.get_by_role("heading", name="Unread: One", exact=True)).to_be_visible()
 
     await tab_to(window.trouble.get_by_role("button", name="Cut the socket"))
     await press("Enter")
