@@ -82,10 +82,10 @@ load: $(INSTALLED) $(NATIVE)  ## measure the gateway alone: ARGS=resume, silent,
 faults: $(INSTALLED) $(NATIVE)  ## break a whole system of its own in every way that we know, under load; SEED=random for new moments
 	@exec $(PYTHON) -m bench.faults $(ARGS)
 
-bench: $(INSTALLED) $(NATIVE) $(BENCH_INSTALLED)  ## measure pushing and whole jobs against the peers: 50 minutes, or a part of it: ARGS="--rounds 1 --sockets 1000"
+bench: $(INSTALLED) $(NATIVE) $(BENCH_INSTALLED)  ## measure pushing and whole jobs against the peers: an hour, or a part of it: ARGS="--rounds 1 --sockets 1000"
 	@exec $(PYTHON) -m bench.push $(ARGS)
 
-scale: $(INSTALLED) $(NATIVE)  ## measure how costs grow with users, and reckon on: some 12 minutes, or ARGS=--quick
+scale: $(INSTALLED) $(NATIVE)  ## measure how costs grow with users, and reckon on, or only see that it works: ARGS=--quick
 	@exec $(PYTHON) -m bench.scale $(ARGS)
 
 schemas: $(INSTALLED)  ## write contracts/schemas and docs/reference anew from the models

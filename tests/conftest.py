@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import os
 import shutil
@@ -47,11 +46,6 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a port that one test leaves free must
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no process is left with one of them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
-
-
-def pytest_collection_finish() -> None:
-    """Whatever is there by now stays: to look for garbage among it again and again takes longer than some files."""
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 The gateway takes these steps for many clients at once, so from outside nobody sees what belongs to which.
 """
 
-import asyncio
 import contextlib
 import secrets
 import time
@@ -13,6 +12,7 @@ from typing import Final
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from bench.gateway.stage import connected
 from bench.push.accounting import Cpu
 from bench.push.contender import Cores
 from bench.push.contenders.events_stream import EventsStream
@@ -20,7 +20,6 @@ from bench.push.contenders.tandem import Tandem
 from bench.push.orders import user_name
 from bench.push.rows import Row
 from chassis.auth import Authenticator, issue_token
-from chassis.bus import Bus
 from chassis.settings import AuthSettings
 from chassis.streams import Stream
 from contracts import frames, streams
@@ -74,7 +73,11 @@ async def _steps(core: Cores, clients: int) -> AsyncIterator[dict[str, Step]]:
     authenticator = Authenticator.of(auth)
     users = [user_id(user_name(number)) for number in range(clients)]
     tokens = [issue_token(auth, user) for user in users]
-    async with _connected(core) as (bus, client):
+    broker, client = EventsStream(), Subscriber()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(broker.stop)
+        await broker.start(core)
+        bus = await stack.enter_async_context(connected(broker.nats, client))
         stream = Stream(bus, streams.EVENTS, replicas=1)
 
         async def handshake(number: int) -> None:
@@ -102,25 +105,6 @@ async def _steps(core: Cores, clients: int) -> AsyncIterator[dict[str, Step]]:
             text_frame(frames.hello(0, user=users[number], epoch=stream.name, resumed=False, heartbeat=25))
 
         yield dict(zip(STEPS, (handshake, token, subscription, question, greeting), strict=True))
-
-
-@contextlib.asynccontextmanager
-async def _connected(core: Cores) -> AsyncIterator[tuple[Bus, Subscriber]]:
-    """The gateway's client of a broker of its own."""
-    broker = EventsStream()
-    try:
-        await broker.start(core)
-        client = Subscriber()
-        bus = Bus((broker.nats.url,), name="bench", nkey_seed_file=broker.nats.seed_file("push"), client=client)
-        running = asyncio.create_task(bus.run(), name="bus")
-        try:
-            await bus.wait_until_connected()
-            yield bus, client
-        finally:
-            running.cancel()
-            await asyncio.wait((running,))
-    finally:
-        await broker.stop()
 
 
 def _request(token: str) -> bytes:

@@ -104,8 +104,8 @@ make test         # every test; ARGS="tests/push_gateway -k resume" for some of 
 make latency      # the way from POST to frame, on the system that `make run` started
 make load         # the gateway alone under load: ARGS=resume, silent, sweep or reads
 make faults       # break a whole system of its own under load, in every way that we know
-make bench        # pushing and whole jobs against peers in the same run: 50 minutes, or a part of it
-make scale        # how costs grow with users and subscriptions, and what ten million users would need: 12 minutes
+make bench        # pushing and whole jobs against peers in the same run: an hour, or a part of it
+make scale        # how costs grow with users and subscriptions, and what ten million users would need
 make psql DB=inbox
 make keys         # of the bus, for a production system: DIR=/etc/tandem/nats-keys
 make schemas      # contracts/schemas/ and docs/reference/ from the models

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from bench.gateway.stage import connected
 from bench.push.contender import BODY, Cores, Publishing, on_core
-from chassis.bus import Bus
 from chassis.streams import EPOCH, Stream
 from contracts import streams
 from contracts.cloudevents import CONTENT_TYPE, SPEC_VERSION
@@ -50,15 +50,9 @@ class EventsStream:
         """Start it there, with the stream."""
         self.nats.command = [str(part) for part in on_core(cpu, self.nats.command)]
         await self.nats.start()
-        bus = Bus((self.nats.url,), name="bench", nkey_seed_file=self.nats.seed_file("admin"))
-        running = asyncio.create_task(bus.run(), name="bus")
-        try:
-            await bus.wait_until_connected()
+        async with connected(self.nats) as bus:
             info = await Stream(bus, streams.EVENTS, replicas=1).ensure()
-            self.epoch = (info.config.metadata or {})[EPOCH]
-        finally:
-            running.cancel()
-            await asyncio.wait((running,))
+        self.epoch = (info.config.metadata or {})[EPOCH]
 
     async def stop(self) -> None:
         """Stop it and forget the stream."""
