@@ -7,6 +7,7 @@ from typing import Final
 from bench.job.rounds import AT_RATE, FLAT_OUT, Measured
 from bench.job.tandem import Tandem
 from bench.job.work import PARTNERS_ANSWER
+from bench.push.verdicts import yes_or_no
 
 CPU_LEAST: Final = 5.0
 LATENCY_MOST: Final = 0.2
@@ -20,11 +21,11 @@ def verdicts(measured: Sequence[Measured]) -> Iterator[tuple[str, str, str]]:
         return
     times, name = min((_cpu(measured, name) / _cpu(measured, Tandem.name), name) for name in old)
     asked = f"the whole job: at least {CPU_LEAST:g} times the old design's answers for the same CPU"
-    yield asked, f"{times:.1f} times {name}'s", _yes(times >= CPU_LEAST)
+    yield asked, f"{times:.1f} times {name}'s", yes_or_no(times >= CPU_LEAST)
     ours = _latency(measured, Tandem.name)
     theirs, name = min((_latency(measured, name), name) for name in old)
     asked = "the whole job: 99th percentile from POST to the partner's frame at most a fifth at the same rate"
-    yield asked, f"{ours * MS:.0f} ms; {name} {theirs * MS:,.0f}", _yes(ours <= LATENCY_MOST * theirs)
+    yield asked, f"{ours * MS:.0f} ms; {name} {theirs * MS:,.0f}", yes_or_no(ours <= LATENCY_MOST * theirs)
 
 
 def _cpu(measured: Sequence[Measured], system: str) -> float:
@@ -36,7 +37,3 @@ def _cpu(measured: Sequence[Measured], system: str) -> float:
 def _latency(measured: Sequence[Measured], system: str) -> float:
     rows = [each for each in measured if (each.system, each.part) == (system, AT_RATE)]
     return statistics.median(each.percentiles[PARTNERS_ANSWER][1] for each in rows)
-
-
-def _yes(reached: bool) -> str:
-    return "yes" if reached else "no"

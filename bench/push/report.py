@@ -47,10 +47,9 @@ Why not, where it was not reached:
   core's caches over thousands of users. With ten devices a user it is shared by ten. To write past the event loop's
   transport would save a part of it, and could write to somebody else's socket: a descriptor is used again as soon as it
   is closed.
-- *Accepting* is Python, and is full at one core: below is what each step takes. nchan and Centrifugo are asked for
-  less: here a token is checked for its signature, its subject, its end and its revocation, the handshake is parsed to
-  the letter, a subscription is made at the broker, and the stream's leader is asked behind it where the stream stands,
-  before the client is greeted with its position.
+- *Accepting* is Python, and its core is full: below is what each step takes. nchan is asked for no token and has no
+  broker. Centrifugo checks a token and subscribes at its broker, as Tandem does, in Go. Here the stream's leader is
+  asked besides where the stream stands, before the client is greeted with its position.
 - *Latency* is that of the publisher, which works as a relay does: a batch at a time, the next one when the one before
   is stored. Up to 2,000 a second it is the disk's, as `tandem_unsynced` shows; beyond that it is the length of a batch,
   for the floor as well. The peers keep nothing, or in memory, and wait for nobody.

@@ -33,7 +33,7 @@ def verdicts(results: Results) -> Iterator[Sequence[str]]:
     if old := _ratios(results, "flat", figures.us, OLD):
         least, _, name, cell = min((1 / ratio, number, name, cell) for number, (ratio, name, cell) in enumerate(old))
         asked = f"at least {OLD_LEAST} times less than the old design's"
-        yield asked, f"{least:.0f} times less than {name}'s at {cell_name(cell)}", _yes(least >= OLD_LEAST)
+        yield asked, f"{least:.0f} times less than {name}'s at {cell_name(cell)}", yes_or_no(least >= OLD_LEAST)
     yield from _memory(results)
     accepting = [(1 / ratio, name, cell) for ratio, name, cell in _ratios(results, "open", figures.a_second, ACCEPTING)]
     yield _worst("accepting sockets: at least as many a second as Centrifugo and nchan", accepting, most=1, less=True)
@@ -50,7 +50,7 @@ def _worst(asked: str, ratios: Sequence[tuple[float, str, Cell]], *, most: float
     return (
         asked,
         f"{found} {name}'s at {cell_name(cell)}, the worst; {held} of {len(ratios)} hold",
-        _yes(ratio <= most),
+        yes_or_no(ratio <= most),
     )
 
 
@@ -73,7 +73,7 @@ def _memory(results: Results) -> Iterator[Sequence[str]]:
             yield (
                 asked,
                 f"{found.median:.1f} KiB at {cell_name((devices, most))}",
-                _yes(found.median <= KIB_MOST),
+                yes_or_no(found.median <= KIB_MOST),
             )
 
 
@@ -91,7 +91,7 @@ def _latency(results: Results, peers: Sequence[str]) -> Iterator[Sequence[str]]:
     ]
     asked = "latency at half of saturation: 99th percentile at most every peer's"
     found = f"{ours.median:.1f} ms at {rate:,.0f} frames a second" + (f"; {', '.join(better)}" if better else "")
-    yield asked, found, _yes(not better)
+    yield asked, found, yes_or_no(not better)
 
 
 def _processes(results: Results) -> Iterator[Sequence[str]]:
@@ -104,8 +104,9 @@ def _processes(results: Results) -> Iterator[Sequence[str]]:
         if one is not None and two is not None and one.median:
             times = two.median / one.median
             asked = f"two gateway processes: at least {PROCESSES_LEAST} times one"
-            yield asked, f"{times:.2f} times with {devices} a user", _yes(times >= PROCESSES_LEAST)
+            yield asked, f"{times:.2f} times with {devices} a user", yes_or_no(times >= PROCESSES_LEAST)
 
 
-def _yes(reached: bool) -> str:
+def yes_or_no(reached: bool) -> str:
+    """How the table says it."""
     return "yes" if reached else "no"
