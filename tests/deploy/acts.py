@@ -43,6 +43,7 @@ ACTS: tuple[Act, ...] = (
         deadletters.other
         inspect.push inspector operator
         _INBOX.of.somebody
+        _R_.of.somebody push
         $JS.API.INFO
         $JS.API.STREAM.NAMES
         $JS.API.STREAM.INFO.EVENTS connection inbox push inspector operator

@@ -165,6 +165,20 @@ async def test_nobody_hears_the_answers_to_anybody_else(server: Nats, guest: Gue
         assert (asking.heard, listener.heard) == (["_INBOX.theirs"], ["_INBOX.own"])
 
 
+async def test_the_server_keeps_no_account_of_what_might_be_answered(server: Nats) -> None:
+    """Every message that is read from the stream names a subject for an answer. A server that notes them, as it does
+    by `allow_responses`, looks through all of two minutes again and again: half of its time while thousands resume."""
+    async with (
+        RawBus.at(server.port, server.seed_file("admin")) as admin,
+        RawBus.at(server.port, server.seed_file("push")) as gateway,
+    ):
+        assert not await gateway.subscribe("push.*.*")
+        assert not await admin.publish("push.alice.inbox", reply="answer.here")
+        assert await until(partial(_hears, gateway), within=PATIENCE)
+        (refusal,) = await gateway.publish("answer.here")
+    assert "Permissions Violation" in refusal
+
+
 async def _hears(bus: RawBus) -> bool:
     assert not await bus.settled()
     return bool(bus.heard)
