@@ -50,7 +50,7 @@ async def serve(settings: Settings, auth: AuthSettings, nats: BusSettings, stop:
     stream = Stream(bus, streams.EVENTS, replicas=nats.replicas)
     direct, watch = DirectGet(reading_client, stream.name), StreamWatch(stream)
     reader = Reader(direct)
-    replays = Replays(reader, lambda seq: Scan(reading_client, stream.name, after=seq), watch)
+    replays = Replays(reader, lambda passage: Scan(reading_client, stream.name, passage.users, after=passage.at), watch)
     hub = Hub(bus, client, reader, replays, watch, heartbeat=settings.heartbeat)
     sweep = Sweep(bus, hub, direct, watch)
     ticker = Ticker(heartbeat=settings.heartbeat, heartbeat_for=hub.heartbeat_for)

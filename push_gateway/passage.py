@@ -2,21 +2,17 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-
-import structlog
 
 from chassis.failpoints import Point, reached
 from contracts.subjects import UserId
 from push_gateway import metrics
 from push_gateway.handshake import Cursor
-from push_gateway.messages import Malformed, StoredEvent, stored_event
-from push_gateway.scan import Page, Scan, Scanned
+from push_gateway.messages import StoredEvent
+from push_gateway.scan import Page, Scan
 from push_gateway.session import Session
 from push_gateway.stream_state import StreamState, StreamWatch
-
-log = structlog.get_logger(__name__)
 
 UNSENT_MAX = 64 * 1024
 """Bytes that may wait for a client before it is sent more. One that takes less is left behind and comes back later."""
@@ -84,14 +80,15 @@ class Window:
     messages: int = 0
     through: int = 0
     more: bool = True
+    _size: int = 0
     _sizes: defaultdict[UserId, int] = field(default_factory=lambda: defaultdict(int))
+    _largest: int = 0
     _joined: dict[UserId, bytes] = field(default_factory=dict)
 
     @property
     def full(self) -> bool:
         """Whether it is time to give everybody their part."""
-        sizes = self._sizes.values()
-        return self.messages >= WINDOW or sum(sizes) >= WINDOW_BYTES or max(sizes, default=0) >= WINDOW_USER_BYTES
+        return self.messages >= WINDOW or self._size >= WINDOW_BYTES or self._largest >= WINDOW_USER_BYTES
 
     def joined(self, user: UserId) -> bytes:
         """The frames of all events of a user, made once for all of that user's clients."""
@@ -100,14 +97,16 @@ class Window:
             frames = self._joined[user] = b"".join(event.frame for event in self.events[user])
         return frames
 
-    def add(self, page: Page, users: Mapping[bytes, UserId]) -> None:
-        """Add what follows, as far as it is for one of `users`."""
-        for message in page.messages:
-            self.through = message.seq
-            if (user := users.get(message.subject.split(b".")[1])) is not None and (event := _event(message)).frame:
-                self.events[user].append(event)
-                self._sizes[user] += len(event.frame)
-        self.messages += len(page.messages)
+    def add(self, page: Page) -> None:
+        """Add what follows."""
+        for user, event in page.events:
+            self.events[user].append(event)
+            size = len(event.frame)
+            self._size += size
+            self._sizes[user] += size
+            self._largest = max(self._largest, self._sizes[user])
+        self.messages += page.messages
+        self.through = page.through
         self.more = page.more
 
 
@@ -116,11 +115,13 @@ class Passage:
 
     Attributes:
         riders: those who are still on the way.
+        users: those of everybody who set out, by their bytes in a subject.
         at: up to where the stream was read.
     """
 
     def __init__(self, riders: Sequence[Rider], watch: StreamWatch) -> None:
         self.riders = list(riders)
+        self.users = {rider.session.user.encode(): rider.session.user for rider in riders}
         self.at = min(rider.session.position for rider in riders)
         self._watch = watch
 
@@ -132,10 +133,9 @@ class Passage:
         Raises:
             BusUnavailable: the stream did not answer; nobody was given anything of this window.
         """
-        users = {rider.session.user.encode(): rider.session.user for rider in self.riders}
         window = Window(through=self.at)
         while window.more and not window.full:
-            window.add(await scan.page(), users)
+            window.add(await scan.page())
         state = await self._watch.state()  # asked behind the read: what the stream held then, it held during the read
         staying: list[Rider] = []
         for number, rider in enumerate(self.riders, start=1):
@@ -160,13 +160,3 @@ class Passage:
         if not window.more:
             rider.land(alone=False)
         return window.more
-
-
-def _event(message: Scanned) -> StoredEvent:
-    """The event in a message; one without a frame if it is none."""
-    try:
-        return stored_event(*message)
-    except Malformed as error:
-        metrics.malformed.inc()
-        log.warning("a stored message is not an event", seq=message.seq, reason=str(error))
-        return StoredEvent(b"", message.seq, None, b"")

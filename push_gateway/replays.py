@@ -72,8 +72,8 @@ class Replays:
 
     name = "replays"
 
-    def __init__(self, reader: Reader, scan: Callable[[int], Scan], watch: StreamWatch) -> None:
-        """Put it together; `scan` reads the stream behind a sequence."""
+    def __init__(self, reader: Reader, scan: Callable[[Passage], Scan], watch: StreamWatch) -> None:
+        """Put it together; `scan` reads the stream for a pass."""
         self._reader = reader
         self._scan = scan
         self._watch = watch
@@ -144,7 +144,7 @@ class Replays:
         metrics.passes.inc()
         log.info("a pass begins", clients=len(passage.riders), after=passage.at)
         start = passage.at
-        async with self._scan(start) as scan:
+        async with self._scan(passage) as scan:
             while passage.riders:
                 began = time.monotonic()
                 if messages := await passage.advance(scan):

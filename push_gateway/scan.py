@@ -1,4 +1,4 @@
-"""Owns reading the whole stream from some place on, whoever its messages are for: once for many clients.
+"""Owns reading the whole stream from some place on, whoever its messages are for: once for many users.
 
 By a consumer that acknowledges nothing and lives as long as the scan: that costs the server a quarter of what direct
 gets cost it (decision 0010), and is one consumer for thousands of clients. It numbers what it sends, so nothing is lost
@@ -8,9 +8,10 @@ unnoticed.
 import asyncio
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 import nats.errors
 from nats.aio.subscription import Subscription
@@ -19,7 +20,9 @@ from nats.js.errors import APIError
 
 from chassis.bus import REQUEST_TIMEOUT
 from chassis.errors import BusUnavailable
+from contracts.subjects import UserId
 from push_gateway.direct import SILENCE
+from push_gateway.messages import StoredEvent
 from push_gateway.subscriber import Subscriber
 
 PAGE = 256
@@ -33,37 +36,41 @@ FORGOTTEN = 30.0
 """Seconds after which the server forgets the consumer of a gateway that has died."""
 
 
-class Scanned(NamedTuple):
-    """A message as it stands in the stream, with its headers as they are on the wire."""
-
-    subject: bytes
-    seq: int
-    headers: bytes
-    body: bytes
-
-
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some messages, by sequence; `more` if there were further ones behind them when they were sent."""
+    """A part of the stream.
 
-    messages: list[Scanned]
+    Attributes:
+        events: what some users have in it, in order.
+        messages: how many messages there are, those of other users included.
+        through: where the last one stands.
+        more: whether there were further ones behind it when it was sent.
+    """
+
+    events: list[tuple[UserId, StoredEvent]]
+    messages: int
+    through: int
     more: bool
 
 
 class Scan:
-    """`async with Scan(client, stream, after=seq) as scan` reads everything behind `seq`, page by page."""
+    """`async with Scan(client, stream, users, after=seq) as scan` reads everything behind `seq`, page by page.
 
-    def __init__(self, client: Subscriber, stream: str, *, after: int) -> None:
+    It gives what is for one of `users`, whom it knows by their bytes in a subject.
+    """
+
+    def __init__(self, client: Subscriber, stream: str, users: Mapping[bytes, UserId], *, after: int) -> None:
         self._client = client
         self._stream = stream
-        self._after = after
+        self._users = users
+        self._after = self._through = after
         self._inbox = client.new_inbox()
         self._subscription: Subscription | None = None
         self._consumer = ""
         self._asked_for = 0
-        self._numbered = 0
+        self._numbered = self._given = 0
         self._pending = 0
-        self._arrived: list[Scanned] = []
+        self._events: list[tuple[UserId, StoredEvent]] = []
         self._news = asyncio.Event()
         self._failure = ""
 
@@ -80,7 +87,7 @@ class Scan:
             inactive_threshold=FORGOTTEN,
         )
         try:
-            self._subscription = await self._client.take(self._inbox, self._take)
+            self._subscription = await self._client.read_events(self._inbox, self._take, self._hear)
             info = await self._client.jetstream(timeout=REQUEST_TIMEOUT).add_consumer(self._stream, config)
         except (nats.errors.Error, APIError, TimeoutError) as error:
             await self._end()
@@ -111,13 +118,14 @@ class Scan:
             await self._ask()
         if self._failure:
             raise BusUnavailable(f"reading the stream: {self._failure}")
-        messages, self._arrived = self._arrived, []
+        page = Page(self._events, self._arrived, self._through, more=self._pending > 0)
+        self._events, self._given = [], self._numbered
         await self._ask()
-        return Page(messages, more=bool(self._pending or self._arrived))  # of which some may have come just now
+        return page
 
     async def _ask(self) -> None:
         """Ask for a page, unless there is one to be looked at and another one under way."""
-        if self._asked_for > 0 or not self._pending or len(self._arrived) >= PAGE:
+        if self._asked_for > 0 or not self._pending or self._arrived >= PAGE:
             return
         request = {"batch": PAGE, "max_bytes": PAGE_BYTES, "expires": int(2 * SILENCE * 1e9)}
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
@@ -127,20 +135,28 @@ class Scan:
         except nats.errors.Error as error:
             raise BusUnavailable(f"reading the stream: {error!r}") from error
 
-    def _take(self, subject: bytes, reply: bytes, headers: bytes | None, body: bytes) -> None:
-        """A message of the stream, or one about the request, which then has ended."""
+    @property
+    def _arrived(self) -> int:
+        """Messages that have come and are not yet given."""
+        return self._numbered - self._given
+
+    def _take(self, event: StoredEvent, user: bytes, number: int, pending: int) -> None:
+        """A message of the stream."""
         self._news.set()
-        if not reply.startswith(b"$JS.ACK."):
-            self._asked_for = 0
-            if not any(reason in (headers or b"") for reason in _ENDED):
-                self._failure = f"the server says {headers!r}"
-            return
-        seq, number, self._pending = _counters(reply)
-        self._numbered += 1
         self._asked_for -= 1
+        self._numbered += 1
         if number != self._numbered:
             self._failure = "a message was lost"
-        self._arrived.append(Scanned(subject, seq, headers or b"", body))
+        self._through, self._pending = event.seq, pending
+        if event.frame and (known := self._users.get(user)) is not None:
+            self._events.append((known, event))
+
+    def _hear(self, subject: bytes, reply: bytes, headers: bytes | None, body: bytes) -> None:  # noqa: ARG002
+        """Something about the request, which then has ended."""
+        self._news.set()
+        self._asked_for = 0
+        if not any(reason in (headers or b"") for reason in _ENDED):
+            self._failure = f"the server says {headers!r}"
 
     async def _end(self) -> None:
         with contextlib.suppress(nats.errors.Error, APIError, TimeoutError):
@@ -148,10 +164,3 @@ class Scan:
                 await self._client.give_up(self._subscription)
             if self._consumer and self._client.is_connected:
                 await self._client.jetstream(timeout=REQUEST_TIMEOUT).delete_consumer(self._stream, self._consumer)
-
-
-def _counters(reply: bytes) -> tuple[int, int, int]:
-    """Where a message stands in the stream, its number in the consumer, and how many are behind it (NATS ADR-15)."""
-    tokens = reply.split(b".")
-    at = 5 if len(tokens) == 9 else 7
-    return int(tokens[at]), int(tokens[at + 1]), int(tokens[at + 3])

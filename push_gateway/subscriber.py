@@ -11,7 +11,7 @@ from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 
 from chassis.bus import ImpatientClient
-from push_gateway.arrivals import Arrivals, TakeEvent
+from push_gateway.arrivals import Arrivals, ReadEvent, TakeEvent
 
 Deliver = Callable[[bytes, bytes, bytes | None, bytes], None]
 """Takes subject, reply subject, raw headers and body of a message. It is called while the socket is read: it must not
@@ -44,8 +44,15 @@ class Subscriber(ImpatientClient):
         self._arrivals.takers[subscription._id] = take  # noqa: SLF001
         return subscription
 
+    async def read_events(self, subject: str, read: ReadEvent, deliver: Deliver) -> Subscription:
+        """Subscribe to what a consumer delivers, handing it to `read`, and what else it says to `deliver`. End it with
+        `give_up`."""
+        subscription = await self.take(subject, deliver)
+        self._arrivals.readers[subscription._id] = read  # noqa: SLF001
+        return subscription
+
     async def give_up(self, subscription: Subscription) -> None:
-        """End a subscription made with `take` or `take_events`."""
+        """End a subscription made with one of these."""
         self._let_go(subscription)
         if not self.is_closed:
             await subscription.unsubscribe()
@@ -60,6 +67,7 @@ class Subscriber(ImpatientClient):
     def _let_go(self, subscription: Subscription) -> None:
         self._deliver.pop(subscription._id, None)  # noqa: SLF001
         self._arrivals.takers.pop(subscription._id, None)  # noqa: SLF001
+        self._arrivals.readers.pop(subscription._id, None)  # noqa: SLF001
 
     async def _subscribed(self, subject: str) -> Subscription:
         """A subscription without a queue: nothing is ever put into it, and it is most of what one costs."""
@@ -76,7 +84,7 @@ class Subscriber(ImpatientClient):
         await super()._read_loop()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
-        if self._arrivals.take(sid, subject, headers, data):
+        if self._arrivals.take(sid, subject, reply, headers, data):
             return
         deliver = self._deliver.get(sid)
         if deliver is None:

@@ -72,8 +72,8 @@ async def _in_turn(direct: DirectGet, stored: Stored) -> int:
 
 async def _scanned(client: Subscriber, stored: Stored) -> int:
     found, more = 0, True
-    async with Scan(client, EVENTS_STREAM, after=stored.first - 1) as scan:
+    async with Scan(client, EVENTS_STREAM, {}, after=stored.first - 1) as scan:
         while more:
             page = await scan.page()
-            found, more = found + len(page.messages), page.more
+            found, more = found + page.messages, page.more
     return found

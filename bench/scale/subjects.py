@@ -60,11 +60,11 @@ async def _return_behind(server: Broker, bus: Bus, client: Subscriber, size: int
             raise StackError(f"the event at {last} was not found behind {first}, but one at {batch.through}")
     figures = {"alone": alone.cpu / READS * IN_MICROSECONDS, "alone_ms": alone.seconds / READS * IN_MS}
     in_turn = _Watch(server)
-    async with Scan(client, EVENTS_STREAM, after=max(last - PASS, 0)) as scan:
+    async with Scan(client, EVENTS_STREAM, {}, after=max(last - PASS, 0)) as scan:
         count, more = 0, True
         while more:
             page = await scan.page()
-            count, more = count + len(page.messages), page.more
+            count, more = count + page.messages, page.more
     return figures | {"turn": in_turn.cpu / count * IN_MICROSECONDS}
 
 

@@ -11,8 +11,10 @@ from typing import Any, Final
 SOURCE: Final = Path(__file__).with_name("arrivals.c")
 
 Take = Callable[
-    [bytearray, dict[int, Callable[[Any], None]], type, Callable[[bytes], Any]], tuple[int, bool, Exception | None]
-]
+    [bytearray, dict[int, Callable[[Any], None]], dict[int, Callable[[Any, bytes, int, int], None]], type,
+     Callable[[bytes], Any]],
+    tuple[int, bool, Exception | None],
+]  # fmt: skip
 """See `take` in the source."""
 
 

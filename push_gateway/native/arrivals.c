@@ -1,4 +1,5 @@
-/* Takes live events out of what NATS has sent, as `arrivals.py` and `messages.py` do in Python, which say what holds.
+/* Takes events, live ones and those that a consumer reads from the stream, out of what NATS has sent, as `arrivals.py`
+   and `messages.py` do in Python, which say what holds.
 
    It takes what is usual, message after message, and stops at whatever is not: a message that nobody here takes, one
    that is no event, another command. That is for nats-py, and what nats-py then hands over for `messages.py`. So what is
@@ -13,6 +14,7 @@ enum {
     CONTROL_LINE_MAX = 4096, /* bytes, as in nats-py: a longer one is for it to complain of */
     DIGITS_MAX = 18,         /* of a number: any such one fits into 64 bits with a sign */
     FRAME_HEAD_MAX = 10,     /* bytes before a WebSocket message (RFC 6455 section 5.2) */
+    TOKENS_MAX = 12,         /* of the subject by which a consumer's message is acknowledged (NATS ADR-15) */
 };
 
 struct text {
@@ -23,9 +25,14 @@ struct text {
 enum extent { OTHER, PART, WHOLE };
 
 struct message {
-    struct text subject, headers, body;
+    struct text subject, reply, headers, body;
     long long subscription;
     Py_ssize_t size; /* on the wire */
+};
+
+/* Where a message stands in the stream, its number in the consumer, and how many are behind it. */
+struct place {
+    long long seq, number, pending;
 };
 
 struct event {
@@ -77,6 +84,7 @@ static enum extent message_at(const char *data, Py_ssize_t size, struct message 
         return OTHER;
     long long of_headers = number(words[count - 2]), of_all = number(words[count - 1]);
     message->subject = words[0];
+    message->reply = count == 5 ? words[2] : (struct text){NULL, 0};
     message->subscription = number(words[1]);
     if (message->subscription < 0 || of_headers < 0 || of_all < of_headers || of_all > PY_SSIZE_T_MAX / 2)
         return OTHER;
@@ -87,6 +95,29 @@ static enum extent message_at(const char *data, Py_ssize_t size, struct message 
     message->headers = (struct text){headers, (Py_ssize_t)of_headers};
     message->body = (struct text){headers + of_headers, (Py_ssize_t)(of_all - of_headers)};
     return WHOLE;
+}
+
+/* What a consumer says of a message by the subject for its acknowledgement; whether it says that. */
+static bool place_of(struct text reply, struct place *place)
+{
+    static const char PREFIX[] = "$JS.ACK.";
+    const Py_ssize_t prefix = sizeof PREFIX - 1;
+    if (reply.size < prefix || memcmp(reply.start, PREFIX, (size_t)prefix) != 0)
+        return false;
+    struct text tokens[TOKENS_MAX];
+    const char *end = reply.start + reply.size;
+    int count = 0;
+    for (const char *at = reply.start, *dot; at != NULL; at = dot != NULL ? dot + 1 : NULL) {
+        if (count == TOKENS_MAX)
+            return false;
+        dot = memchr(at, '.', (size_t)(end - at));
+        tokens[count++] = (struct text){at, (dot != NULL ? dot : end) - at};
+    }
+    const int first = count == 9 ? 5 : 7;
+    if (count < first + 4)
+        return false;
+    *place = (struct place){number(tokens[first]), number(tokens[first + 1]), number(tokens[first + 3])};
+    return place->seq >= 0 && place->number >= 0 && place->pending >= 0;
 }
 
 static bool is_blank(char character)
@@ -192,12 +223,15 @@ static PyObject *frame(const struct event *event, long long seq, struct text bod
     return encoded;
 }
 
-/* A `StoredEvent`; NULL without an exception if the message is no event, or none that is usual. */
-static PyObject *event_of(const struct message *message, PyTypeObject *type, PyObject *read_object)
+/* A `StoredEvent`; NULL without an exception if the message is no event, or none that is usual. `read`: where one that a
+   consumer has delivered stands; NULL for a live one, whose headers say so. */
+static PyObject *event_of(const struct message *message, const struct place *read, PyTypeObject *type,
+                          PyObject *read_object)
 {
     struct event event = {0};
     read_headers(message->headers, &event);
-    long long seq = number(event.seq), previous = number(event.previous);
+    long long seq = read != NULL ? read->seq : number(event.seq);
+    long long previous = read != NULL ? 0 : number(event.previous);
     const char *dot = memrchr(message->subject.start, '.', (size_t)message->subject.size);
     if (seq < 0 || previous < 0 || dot == NULL || event.republished.start != NULL || !is_quotable(event.name) ||
         !is_quotable(event.id))
@@ -207,9 +241,11 @@ static PyObject *event_of(const struct message *message, PyTypeObject *type, PyO
             PyErr_Clear();
         return NULL;
     }
-    const char *end = message->subject.start + message->subject.size;
-    PyObject *values = Py_BuildValue("((y#LLNy#))", dot + 1, (Py_ssize_t)(end - dot - 1), seq, previous,
-                                     frame(&event, seq, message->body), message->headers.start, message->headers.size);
+    const Py_ssize_t of_source = message->subject.start + message->subject.size - dot - 1;
+    PyObject *framed = frame(&event, seq, message->body);
+    PyObject *values = read != NULL ? Py_BuildValue("((y#LONy#))", dot + 1, of_source, seq, Py_None, framed, "", (Py_ssize_t)0)
+                                    : Py_BuildValue("((y#LLNy#))", dot + 1, of_source, seq, previous, framed,
+                                                    message->headers.start, message->headers.size);
     if (values == NULL)
         return NULL;
     PyObject *made = PyTuple_Type.tp_new(type, values, NULL); /* past the constructor in Python of a NamedTuple */
@@ -217,10 +253,46 @@ static PyObject *event_of(const struct message *message, PyTypeObject *type, PyO
     return made;
 }
 
+/* The second token of a subject; NULL if none follows it. */
+static struct text user_of(struct text subject)
+{
+    const char *end = subject.start + subject.size;
+    const char *first = memchr(subject.start, '.', (size_t)subject.size);
+    const char *second = first != NULL ? memchr(first + 1, '.', (size_t)(end - first - 1)) : NULL;
+    return second != NULL ? (struct text){first + 1, second - first - 1} : (struct text){NULL, 0};
+}
+
+/* Hand over one message; 1 if that was done, 0 if it is not for here, -1 with an exception. `*taken` grows by its size as
+   soon as it is handed over. */
+static int take_one(const struct message *message, PyObject *takers, PyObject *readers, PyTypeObject *type,
+                    PyObject *read_object, Py_ssize_t *taken)
+{
+    const bool read = message->reply.size > 0;
+    PyObject *subscription = PyLong_FromLongLong(message->subscription);
+    PyObject *taker = subscription != NULL ? PyDict_GetItemWithError(read ? readers : takers, subscription) : NULL;
+    Py_XDECREF(subscription);
+    struct place place;
+    const struct text user = user_of(message->subject);
+    if (taker == NULL || (read && (user.start == NULL || !place_of(message->reply, &place))))
+        return PyErr_Occurred() ? -1 : 0;
+    PyObject *event = event_of(message, read ? &place : NULL, type, read_object);
+    if (event == NULL)
+        return PyErr_Occurred() ? -1 : 0;
+    *taken += message->size;
+    Py_INCREF(taker); /* it may be given up while it is called */
+    PyObject *done = read ? PyObject_CallFunction(taker, "Oy#LL", event, user.start, user.size, place.number,
+                                                  place.pending)
+                          : PyObject_CallOneArg(taker, event);
+    Py_DECREF(taker);
+    Py_DECREF(event);
+    Py_XDECREF(done);
+    return done != NULL ? 1 : -1;
+}
+
 /* Hand over what stands at the beginning of `data`; how much that was. `*waits`: what follows is the beginning of a
    message that may be for here. -1 with an exception if one was raised, `*taken` saying how much was handed over. */
-static int take_all(const char *data, Py_ssize_t size, PyObject *takers, PyTypeObject *type, PyObject *read_object,
-                    Py_ssize_t *taken, bool *waits)
+static int take_all(const char *data, Py_ssize_t size, PyObject *takers, PyObject *readers, PyTypeObject *type,
+                    PyObject *read_object, Py_ssize_t *taken, bool *waits)
 {
     while (*taken < size) {
         struct message message;
@@ -228,41 +300,33 @@ static int take_all(const char *data, Py_ssize_t size, PyObject *takers, PyTypeO
         *waits = extent == PART;
         if (extent != WHOLE)
             return 0;
-        PyObject *subscription = PyLong_FromLongLong(message.subscription);
-        PyObject *taker = subscription != NULL ? PyDict_GetItemWithError(takers, subscription) : NULL;
-        Py_XDECREF(subscription);
-        PyObject *event = taker != NULL ? event_of(&message, type, read_object) : NULL;
-        if (event == NULL)
-            return PyErr_Occurred() ? -1 : 0;
-        *taken += message.size;
-        Py_INCREF(taker); /* it may be given up while it is called */
-        PyObject *done = PyObject_CallOneArg(taker, event);
-        Py_DECREF(taker);
-        Py_DECREF(event);
-        if (done == NULL)
-            return -1;
-        Py_DECREF(done);
+        int done = take_one(&message, takers, readers, type, read_object, taken);
+        if (done <= 0)
+            return done;
     }
     *waits = false;
     return 0;
 }
 
 PyDoc_STRVAR(take_doc,
-             "take(buffer, takers, event_type, read_object, /) -> (taken, waits, error)\n\n"
+             "take(buffer, takers, readers, event_type, read_object, /) -> (taken, waits, error)\n\n"
              "Call takers[subscription](event) for each message at the beginning of buffer, as far as they are events\n"
-             "of subscriptions in takers. Gives how many bytes that were, whether what follows is the beginning of a\n"
-             "message that is to be waited for, and the exception that stopped it, or None.");
+             "of subscriptions in takers, or readers[subscription](event, user, number, pending) for one that a consumer\n"
+             "has delivered. Gives how many bytes that were, whether what follows is the beginning of a message that is\n"
+             "to be waited for, and the exception that stopped it, or None.");
 
 static PyObject *take(PyObject *module, PyObject *arguments)
 {
     (void)module;
     Py_buffer buffer;
-    PyObject *takers, *type, *read_object;
-    if (!PyArg_ParseTuple(arguments, "y*O!O!O", &buffer, &PyDict_Type, &takers, &PyType_Type, &type, &read_object))
+    PyObject *takers, *readers, *type, *read_object;
+    if (!PyArg_ParseTuple(arguments, "y*O!O!O!O", &buffer, &PyDict_Type, &takers, &PyDict_Type, &readers, &PyType_Type,
+                          &type, &read_object))
         return NULL;
     Py_ssize_t taken = 0;
     bool waits = false;
-    int failed = take_all(buffer.buf, buffer.len, takers, (PyTypeObject *)type, read_object, &taken, &waits);
+    int failed =
+        take_all(buffer.buf, buffer.len, takers, readers, (PyTypeObject *)type, read_object, &taken, &waits);
     PyBuffer_Release(&buffer);
     if (!failed)
         return Py_BuildValue("nOO", taken, waits ? Py_True : Py_False, Py_None);
@@ -281,7 +345,7 @@ static PyMethodDef METHODS[] = {{"take", take, METH_VARARGS, take_doc}, {NULL, N
 static struct PyModuleDef MODULE = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_arrivals",
-    .m_doc = "Takes live events out of what NATS has sent.",
+    .m_doc = "Takes events out of what NATS has sent.",
     .m_size = 0,
     .m_methods = METHODS,
 };

@@ -1,4 +1,4 @@
-"""Live events taken out of what NATS sends: in C and in Python alike, whatever else comes and wherever it is cut."""
+"""Events taken out of what NATS sends: in C and in Python alike, whatever else comes and wherever it is cut."""
 
 import asyncio
 import inspect
@@ -24,8 +24,11 @@ compiled = pytest.mark.skipif(
     reason="what is in C is not compiled: `python -m push_gateway.native` does it, given a compiler",
 )
 
-ALICE, BOB, OTHERS = 7, 8, 9
-"""Subscriptions: two whose events are taken, and one that nats-py keeps."""
+ALICE, BOB, OTHERS, READER = 7, 8, 9, 10
+"""Subscriptions: two whose live events are taken, one that nats-py keeps, and one to which a consumer delivers."""
+
+READ = b"$JS.ACK.EVENTS.abc.1.42.7.1700000000.5 "
+"""The reply subject of its 7th message, which stands at 42 in the stream and has 5 behind it (NATS ADR-15)."""
 
 BODY = b'{"id":"x"}'
 HEADERS = b"NATS/1.0\r\nce-id: e1\r\nce-type: inbox:deleted\r\nNats-Sequence: 42\r\nNats-Last-Sequence: 40\r\n\r\n"
@@ -46,6 +49,7 @@ class Listener:
         self.said: Said = []
         self.arrivals = Arrivals(self, lambda error: self.said.append(("failed", repr(error))))  # type: ignore[arg-type]
         self.arrivals.takers.update({ALICE: self._taker("alice"), BOB: self._taker("bob")})
+        self.arrivals.readers[READER] = self._read
 
     def _taker(self, name: str) -> Callable[[StoredEvent], None]:
         def take(event: StoredEvent) -> None:
@@ -55,8 +59,13 @@ class Listener:
 
         return take
 
+    def _read(self, event: StoredEvent, user: bytes, number: int, pending: int) -> None:
+        self.said.append(("read", event, user, number, pending))
+        if event.seq == 13:
+            raise LookupError("13")
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
-        if not self.arrivals.take(sid, subject, headers, data):
+        if not self.arrivals.take(sid, subject, reply, headers, data):
             self.said.append((sid, subject, reply, data, headers))
 
     async def _process_ping(self) -> None:
@@ -115,13 +124,18 @@ bodies = st.sampled_from(
     [BODY, b"{}", b"", b"[]", b"null", b'{"a":1', b'{"a":NaN}', b'{"a":"NaN"}', b'{"a":-Infinity}', b'{"a":"\xff"}',
      b"{}{}", b'{"a":"\r\n"}', b'{"\\r\\n":"PING"}', b'{"a":"%b"}' % (b"x" * 130), b'{"a":"%b"}' % (b"x" * 70_000)]
 )  # fmt: skip
+replies = st.sampled_from([b"", b"reply ", READ, b"$JS.ACK.hub.hash.EVENTS.abc.1.42.7.17.5.token "]) | st.builds(
+    lambda tokens: b"$JS.ACK.%b " % b".".join(tokens),
+    st.lists(st.sampled_from([b"1", b"13", b"+5", b"x", b"", b"9" * 19]), max_size=12),
+)
 elements = st.one_of(
-    st.builds(message, st.sampled_from([ALICE, BOB, OTHERS]), usual, bodies, st.sampled_from([b"", b"reply "])),
-    st.builds(message, st.sampled_from([ALICE, OTHERS]), lines.map(headers), bodies),
+    st.builds(message, st.sampled_from([ALICE, BOB, OTHERS, READER]), usual, bodies, replies),
+    st.builds(message, st.sampled_from([ALICE, OTHERS, READER]), lines.map(headers), bodies, replies),
     st.sampled_from(
         [b"PING\r\n", b"PONG\r\n", b"+OK\r\n", b"-ERR 'Slow Consumer'\r\n", b"MSG push.bob.inbox 8 2\r\n{}\r\n"]
     ),
     st.just(message(ALICE)),
+    st.just(message(READER, reply=READ)),
 )
 
 
@@ -152,6 +166,23 @@ async def test_an_event_is_what_the_server_has_sent(way: Callable[[list[bytes]],
     assert all(type(event) is StoredEvent for name, event in [said[0], said[3]])
 
 
+@pytest.mark.parametrize("way", [pytest.param(heard, marks=compiled), in_python])
+async def test_what_a_consumer_delivers_is_an_event_too(way: Callable[[list[bytes]], Any]) -> None:
+    """Where it stands is said by its reply subject; what is no event comes without a frame, and what the server says
+    about the request is left to nats-py."""
+    headers = b"NATS/1.0\r\nce-id: e1\r\nce-type: inbox:deleted\r\n\r\n"
+    frame = b'{"event":"inbox:deleted","seq":42,"id":"e1","data":{"id":"x"}}'
+    status = b"NATS/1.0 408 Request Timeout\r\n\r\n"
+    said = await way(
+        [message(READER, headers, reply=READ), message(READER, status, b""), message(READER, headers, b"[]", READ)]
+    )
+    assert said == [
+        ("read", StoredEvent(b"inbox", 42, None, b"\x81%c%b" % (len(frame), frame)), b"alice", 7, 5),
+        (READER, b"push.alice.inbox", b"", b"", status),
+        ("read", StoredEvent(b"", 42, None, b""), b"alice", 7, 5),
+    ]
+
+
 @compiled
 async def test_what_is_usual_is_left_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of it is parsed in Python, also if it comes in two pieces."""
@@ -160,8 +191,8 @@ async def test_what_is_usual_is_left_to_nobody_else(monkeypatch: pytest.MonkeyPa
         raise AssertionError("it was parsed in Python")
 
     monkeypatch.setattr(Parser, "parse", refuse)
-    stream = message(ALICE) + message(BOB)
-    assert [name for name, _ in await heard([stream[:150], stream[150:-1], stream[-1:]])] == ["alice", "bob"]
+    stream = message(ALICE) + message(BOB) + message(READER, reply=READ)
+    assert [said[0] for said in await heard([stream[:150], stream[150:-1], stream[-1:]])] == ["alice", "bob", "read"]
 
 
 @pytest.mark.parametrize("way", [pytest.param(heard, marks=compiled), in_python])

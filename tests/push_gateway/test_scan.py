@@ -6,13 +6,20 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chassis.errors import BusUnavailable
+from contracts import frames
 from contracts.streams import EVENTS
+from contracts.subjects import user_id
 from devstack.waiting import until
-from push_gateway.scan import PAGE, Scan
+from push_gateway.messages import StoredEvent
+from push_gateway.scan import PAGE, Page, Scan
 from push_gateway.subscriber import Subscriber
+from push_gateway.wire import text_frame
 from tests.conftest import running_bus
 from tests.push_gateway.clients import PATIENCE
 from tests.push_gateway.stage import Events, MonitoredNats
+from tests.push_gateway.test_arrivals import compiled as compiled_only
+
+USERS = {name.encode(): user_id(name) for name in ("alice", "bob")}
 
 
 @pytest.fixture
@@ -25,21 +32,20 @@ async def subscriber(nats: MonitoredNats, own_events: Events) -> AsyncIterator[S
 
 async def read(client: Subscriber, *, after: int) -> list[int]:
     """Where everything stands that a scan gives."""
-    seqs: list[int] = []
-    more = True
-    async with Scan(client, EVENTS.name, after=after) as scan:
-        while more:
-            page = await scan.page()
-            seqs += [message.seq for message in page.messages]
-            more = page.more
+    async with Scan(client, EVENTS.name, USERS, after=after) as scan:
+        pages = await whole(scan)
+    seqs = [event.seq for page in pages for _, event in page.events]
+    assert sum(page.messages for page in pages) == len(seqs)
+    assert pages[-1].through == max([after, *seqs])
     return seqs
 
 
-async def read_on(scan: Scan) -> None:
-    """Read what is left."""
-    async with asyncio.timeout(PATIENCE):
-        while (await scan.page()).more:
-            pass
+async def whole(scan: Scan) -> list[Page]:
+    """All pages, to the end."""
+    pages = [await scan.page()]
+    while pages[-1].more:
+        pages.append(await scan.page())
+    return pages
 
 
 async def consumers(events: Events) -> int:
@@ -62,13 +68,22 @@ async def test_large_messages_end_a_request_early(subscriber: Subscriber, own_ev
     assert await read(subscriber, after=0) == [event.seq for event in stored]
 
 
-async def test_a_message_is_given_as_it_stands(subscriber: Subscriber, own_events: Events) -> None:
-    """Its subject, where it stands, its headers and its body."""
-    [stored] = await own_events.store("alice")
-    async with Scan(subscriber, EVENTS.name, after=stored.seq - 1) as scan:
-        [message] = (await scan.page()).messages
-    assert (message.subject, message.seq, message.body) == (b"events.alice.inbox", stored.seq, stored.event.body)
-    assert b"\r\nce-id: %b\r\n" % stored.event.id.encode() in message.headers
+@pytest.mark.parametrize("compiled", [pytest.param(True, marks=compiled_only), False], ids=["in C", "in Python"])
+async def test_an_event_is_given_with_its_frame(
+    subscriber: Subscriber, own_events: Events, monkeypatch: pytest.MonkeyPatch, compiled: bool
+) -> None:
+    """What is for nobody who was named, or is no event, is only counted."""
+    if not compiled:
+        monkeypatch.setattr("push_gateway.arrivals.take", None)
+    before, stored = await own_events.store("alice", 2)
+    await own_events.store("somebody", 2)
+    await own_events.bus.jetstream.publish("events.bob.inbox", b"{}")
+    async with Scan(subscriber, EVENTS.name, USERS, after=before.seq) as scan:
+        pages = await whole(scan)
+    frame = frames.event(stored.event.type.encode(), b"%d" % stored.seq, stored.event.id.encode(), stored.event.body)
+    event = StoredEvent(b"inbox", stored.seq, None, text_frame(frame))
+    assert [given for page in pages for given in page.events] == [("alice", event)]
+    assert (sum(page.messages for page in pages), pages[-1].through) == (4, stored.seq + 3)
 
 
 async def test_a_scan_from_the_end_is_empty(subscriber: Subscriber, own_events: Events) -> None:
@@ -87,19 +102,18 @@ async def test_what_was_purged_is_passed_over(subscriber: Subscriber, own_events
 async def test_a_lost_message_is_noticed(subscriber: Subscriber, own_events: Events) -> None:
     """The consumer numbers what it sends; a page with a hole is never given."""
     await own_events.store("alice", 20)
-    async with Scan(subscriber, EVENTS.name, after=0) as scan:
-        (sid,) = [number for number, deliver in subscriber._deliver.items() if deliver == scan._take]  # noqa: SLF001
-        taken = 0
+    async with Scan(subscriber, EVENTS.name, USERS, after=0) as scan:
+        readers = subscriber._arrivals.readers  # noqa: SLF001
 
-        def losing(subject: bytes, reply: bytes, headers: bytes | None, body: bytes) -> None:
-            nonlocal taken
-            taken += 1
-            if taken != 5:
-                scan._take(subject, reply, headers, body)  # noqa: SLF001
+        def losing(event: StoredEvent, user: bytes, number: int, pending: int) -> None:
+            if number != 5:
+                scan._take(event, user, number, pending)  # noqa: SLF001
 
-        subscriber._deliver[sid] = losing  # noqa: SLF001
+        assert list(readers.values()) == [scan._take]  # noqa: SLF001
+        readers.update(dict.fromkeys(readers, losing))
         with pytest.raises(BusUnavailable, match="lost"):
-            await read_on(scan)
+            async with asyncio.timeout(PATIENCE):
+                await whole(scan)
 
 
 @pytest.mark.parametrize("how", ["the consumer is deleted", "the server dies"])
@@ -109,14 +123,15 @@ async def test_a_scan_that_goes_silent_ends(
     """Its riders then find another way."""
     monkeypatch.setattr("push_gateway.scan.SILENCE", 0.3)
     await own_events.store("alice", 3 * PAGE)
-    async with Scan(subscriber, EVENTS.name, after=0) as scan:
+    async with Scan(subscriber, EVENTS.name, USERS, after=0) as scan:
         await scan.page()
         if how == "the server dies":
             await nats.kill()
         else:
             await own_events.bus.jetstream.delete_consumer(EVENTS.name, scan._consumer)  # noqa: SLF001
         with pytest.raises(BusUnavailable):
-            await read_on(scan)
+            async with asyncio.timeout(PATIENCE):
+                await whole(scan)
     if how == "the server dies":
         await nats.start()
         assert await until(lambda: subscriber.is_connected, within=PATIENCE)
