@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -49,6 +50,13 @@ class Stage:
     def token(self, user: str) -> str:
         """A token that outlives every run."""
         return issue_token(self.auth, user, ttl=24 * 3600)
+
+
+def open_files_max() -> int:
+    """How many files a process may open, from now on, and those that it starts: as many as the system lets it."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
 
 
 @contextlib.asynccontextmanager

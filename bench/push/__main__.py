@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import resource
 import shlex
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Final
 
 import uvloop
 
+from bench.gateway.stage import open_files_max
 from bench.job import __main__ as job
 from bench.job.rounds import Plan as JobPlan
 from bench.job.verdicts import verdicts as of_job
@@ -117,7 +117,7 @@ def main() -> int:
         print(report.write(Results.load(given.again), given.into or PART))
         return 0
     logs.configure(LogSettings(level="ERROR"), service="bench")
-    _raise_limit()
+    open_files_max()
     results = Results("make bench" + (f' ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else ""), machine())
     contenders = present(given.contenders.split(","), results)
     sockets, devices = ([int(number) for number in text.split(",")] for text in (given.sockets, given.devices))
@@ -147,12 +147,6 @@ def main() -> int:
 def _everything(given: argparse.Namespace) -> bool:
     defaults = (",".join(CONTENDERS), ",".join(map(str, SOCKETS)), ",".join(map(str, DEVICES)))
     return (given.contenders, given.sockets, given.devices) == defaults
-
-
-def _raise_limit() -> None:
-    """The servers inherit how many files they may open."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":
