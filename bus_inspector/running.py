@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable
+from types import FrameType
 from typing import Annotated
 
 import structlog
@@ -36,6 +38,7 @@ def run(work: Work, *, as_json: bool) -> None:
     async def working() -> int | None:
         return await work(reach, output)
 
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             code = runner.run(working())
@@ -45,3 +48,8 @@ def run(work: Work, *, as_json: bool) -> None:
         raise SystemExit(0) from None
     if code:
         raise SystemExit(code)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """asyncio's own handler only cancels: who waits for room in a pipe would go on waiting."""
+    raise KeyboardInterrupt

@@ -3,18 +3,24 @@
 import asyncio
 import contextlib
 import datetime as dt
+import fcntl
 import json
 import os
+import signal
+import struct
 import sys
+import termios
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import pytest
 
+from bus_inspector.app import INTERRUPTED
 from contracts.cloudevents import Event
 from contracts.subjects import Source, UserId, event_subject, user_id
 from devstack.nats import Nats
+from devstack.waiting import until
 from tests.bus_inspector.conftest import PATIENCE, Inspect, inspecting
 from tests.push_gateway.stage import Events, events_on
 from tests.system.conftest import ROOT
@@ -139,14 +145,19 @@ async def test_a_message_does_not_steer_the_terminal(look: Inspect, events: Even
         assert not {"\x1b", "\x9b"} & set(shown), arguments
 
 
-@contextlib.asynccontextmanager
-async def following(nats: Nats, *arguments: str) -> AsyncIterator[asyncio.StreamReader]:
-    """The lines of `tap --follow`, as they come."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bus_inspector", "tap", "--follow", "--json", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        env={**os.environ, **nats.access("inspector"), "PYTHONPATH": str(ROOT)},
+async def follow(nats: Nats, stdout: int) -> asyncio.subprocess.Process:
+    """`tap --follow` from the first event on."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bus_inspector", "tap", "--follow", "--json", "--since", "1"),
+        stdout=stdout,
+        env={**os.environ, **nats.access("inspector"), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""},
     )
+
+
+@contextlib.asynccontextmanager
+async def following(nats: Nats) -> AsyncIterator[asyncio.StreamReader]:
+    """Its lines, as they come."""
+    process = await follow(nats, asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
         yield process.stdout
@@ -164,7 +175,7 @@ async def sequences(lines: asyncio.StreamReader, count: int) -> list[int]:
 async def test_follow_goes_on_after_nats_was_killed_and_loses_nothing(nats: Nats, events: Events) -> None:
     """Neither what was stored before, nor what is stored as soon as it is back."""
     await events.store("bob", 3)
-    async with following(nats, "--since", "1") as lines:
+    async with following(nats) as lines:
         assert await sequences(lines, 3) == [1, 2, 3]
         await nats.kill()
         await nats.start()
@@ -195,3 +206,25 @@ async def test_a_bus_without_the_stream_is_one_line(nats: Nats, look: Inspect) -
     answer = await nats.ask("$JS.API.STREAM.NAMES")
     assert answer is not None
     assert not answer["streams"]
+
+
+async def test_ctrl_c_ends_it_although_nobody_reads_what_it_prints(nats: Nats, events: Events) -> None:
+    """It waits in the midst of printing then, as under a pager that has shown its first page."""
+    await events.store("bob", 100)
+    unread, printed = os.pipe()
+    full = fcntl.fcntl(printed, fcntl.F_SETPIPE_SZ, 4096)
+    process = await follow(nats, printed)
+    os.close(printed)
+    try:
+        assert await until(lambda: waiting(unread) == full, within=PATIENCE)
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(PATIENCE):
+            assert await process.wait() == INTERRUPTED
+    finally:
+        os.close(unread)  # with which it would end, too
+
+
+def waiting(pipe: int) -> int:
+    """Bytes that can be read from it."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))
+    return int(count)
