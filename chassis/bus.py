@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import nats.errors
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
 from nats.js import JetStreamContext
 
@@ -36,13 +37,32 @@ CLOSE_TIMEOUT = 1.0
 """Seconds that the last words may take. A dead server never takes them."""
 
 
+@contextlib.contextmanager
+def heeding_cancellation() -> Iterator[None]:
+    """Be cancelled at the end of the block, if this task was while it waited there.
+
+    nats-py waits with `asyncio.wait_for`, and that of Python 3.11 gives back an answer that comes in the same moment
+    and forgets the cancellation (https://github.com/python/cpython/issues/86296).
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    yield
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
+
+
 class ImpatientClient(Client):
-    """nats-py's client, which lets go of a dead connection at once.
+    """nats-py's client, which lets go of a dead connection at once, and of a question that nobody waits for any more.
 
     nats-py would first wait until the server has taken all that was written to it. A dead one never does, and TCP gives
     up after a quarter of an hour (https://github.com/nats-io/nats.py/issues/671). Overrides one private method and uses
     a private attribute; `tests/faults/test_wire.py` fails when an upgrade changes them.
     """
+
+    async def request(self, *args: Any, **kwargs: Any) -> Msg:
+        """What nats-py's does; the JetStream API, and publishing to a stream, ask with it."""
+        with heeding_cancellation():
+            return await super().request(*args, **kwargs)
 
     async def _attempt_reconnect(self) -> None:
         _let_go(self)
@@ -111,23 +131,22 @@ class Bus:
             BusUnavailable: nats-py has given up, as it does when the server complains of something but a lost client.
         """
         try:
-            await self.client.connect(
-                list(self._urls),
-                name=self.name,
-                nkeys_seed=str(self._nkey_seed_file) if self._nkey_seed_file is not None else None,
-                error_cb=self._errored,
-                disconnected_cb=self._disconnected,
-                reconnected_cb=self._reconnected,
-                closed_cb=self._gave_up,
-                connect_timeout=CONNECT_TIMEOUT,
-                reconnect_time_wait=RECONNECT_WAIT,  # type: ignore[arg-type] # it is slept for; a fraction is fine
-                max_reconnect_attempts=-1,
-                ping_interval=PING_INTERVAL,
-                max_outstanding_pings=MAX_OUTSTANDING_PINGS,
-                flush_timeout=FLUSH_TIMEOUT,
-            )
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise asyncio.CancelledError  # which nats-py has swallowed if it came while it was connecting
+            with heeding_cancellation():
+                await self.client.connect(
+                    list(self._urls),
+                    name=self.name,
+                    nkeys_seed=str(self._nkey_seed_file) if self._nkey_seed_file is not None else None,
+                    error_cb=self._errored,
+                    disconnected_cb=self._disconnected,
+                    reconnected_cb=self._reconnected,
+                    closed_cb=self._gave_up,
+                    connect_timeout=CONNECT_TIMEOUT,
+                    reconnect_time_wait=RECONNECT_WAIT,  # type: ignore[arg-type] # it is slept for; a fraction is fine
+                    max_reconnect_attempts=-1,
+                    ping_interval=PING_INTERVAL,
+                    max_outstanding_pings=MAX_OUTSTANDING_PINGS,
+                    flush_timeout=FLUSH_TIMEOUT,
+                )
             self._connected.set()
             log.info("connected to NATS", server=self._server())
             await self._closed.wait()

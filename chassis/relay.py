@@ -145,10 +145,6 @@ class Relay:
 
     async def _tend(self, connection: AsyncConnection) -> None:
         """Do what is due from time to time, whether there is something to carry or not."""
-        if (task := asyncio.current_task()) is not None and task.cancelling():
-            # Swallowed on the way: Python 3.11's `wait_for`, which nats-py waits with, gives back an answer that comes
-            # in the same moment and forgets that it was cancelled.
-            raise asyncio.CancelledError
         await self._audit(connection)
         await self._backlog.look(connection)
 

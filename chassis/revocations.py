@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from nats.js.api import StreamInfo
 from nats.js.errors import APIError
 
-from chassis.bus import REQUEST_TIMEOUT
+from chassis.bus import REQUEST_TIMEOUT, heeding_cancellation
 from chassis.errors import BusUnavailable, InvalidToken
 from chassis.streams import EPOCH, Stream
 
@@ -99,8 +99,6 @@ class Revocations:
         while True:
             with contextlib.suppress(BusUnavailable):  # the bus has logged that it is away
                 await self.catch_up()
-            if (task := asyncio.current_task()) is not None and task.cancelling():
-                raise asyncio.CancelledError  # which `wait_for` of Python 3.11 swallows if the answer comes just then
             await asyncio.sleep(EVERY)
 
     async def catch_up(self) -> None:
@@ -154,7 +152,8 @@ class Revocations:
                 subject = f"$JS.API.DIRECT.GET.{self._stream.name}"
                 await client.publish(subject, json.dumps(request).encode(), reply=inbox)
                 while True:
-                    message = await answers.next_msg(timeout=REQUEST_TIMEOUT)
+                    with heeding_cancellation():
+                        message = await answers.next_msg(timeout=REQUEST_TIMEOUT)
                     match (message.headers or {}).get("Status"):
                         case None:
                             messages.append(message)

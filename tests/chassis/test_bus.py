@@ -46,6 +46,26 @@ async def test_the_server_may_be_started_later(server_dir: Path) -> None:
     assert (bus.connected, bus.client.is_closed) == (False, True)
 
 
+async def test_who_is_cancelled_just_when_an_answer_comes_is_cancelled(bus: Bus) -> None:
+    """Python 3.11 forgets it, and whoever asks again and again would never end."""
+    went_on = False
+
+    async def ask() -> None:
+        nonlocal went_on
+        await bus.client.request("question", timeout=10)
+        went_on = True
+
+    async def cancel_and_answer(question: Msg) -> None:
+        (waiting,) = bus.client._resp_map.values()  # noqa: SLF001 - the moment is between its answer and who waits
+        waiting.add_done_callback(lambda _: asking.cancel())
+        await question.respond(b"answer")
+
+    await bus.client.subscribe("question", cb=cancel_and_answer)
+    asking = asyncio.create_task(ask())
+    await asyncio.wait([asking])
+    assert (asking.cancelled(), went_on) == (True, False)
+
+
 async def test_a_lost_server_is_found_again_and_subscriptions_go_on(nats: Nats, bus: Bus) -> None:
     """Each time, and those who want to know are told when it is done."""
     told: list[str] = []

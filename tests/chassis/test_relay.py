@@ -1,7 +1,6 @@
 """When a relay carries changes, and which one of several does: whoever is away comes back, and it goes on."""
 
 import asyncio
-import contextlib
 import datetime as dt
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -16,7 +15,6 @@ import chassis.leadership
 import chassis.relay
 from chassis.bus import Bus
 from chassis.database import Database
-from chassis.publisher import Message, Outcome, Publisher
 from chassis.relay import Relay
 from chassis.streams import Stream
 from devstack.nats import Nats
@@ -223,21 +221,3 @@ async def test_published_changes_are_forgotten_after_a_while(
         return [note for note, _ in await marks()] == ["young"]
 
     assert await until(forgotten, within=20)
-
-
-async def test_a_relay_that_is_cancelled_while_an_acknowledgement_comes_ends(
-    start_relay: StartRelay, insert: Insert, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever waits for the acknowledgement may give it back and forget of being cancelled, as is done here."""
-    publish = Publisher.publish
-
-    async def forgetful(publisher: Publisher, messages: Sequence[Message]) -> Outcome:
-        asyncio.get_running_loop().call_soon(task.cancel)
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        return await publish(publisher, messages)
-
-    monkeypatch.setattr(Publisher, "publish", forgetful)
-    _, _, task = start_relay()
-    await insert("a")
-    assert await until(task.cancelled, within=10)
