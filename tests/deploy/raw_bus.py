@@ -46,8 +46,7 @@ class RawBus:
             proof = _proof(seed_file, info.get("nonce", "")) if seed_file is not None else {}
             hello: dict[str, Any] = {"verbose": False, "headers": True, "no_responders": True, **proof, **claims}
             raw = cls(reader, writer)
-            writer.write(f"CONNECT {json.dumps(hello)}\r\n".encode())
-            if refusals := await raw.settled():
+            if refusals := await raw.settled(f"CONNECT {json.dumps(hello)}\r\n"):
                 raise Refused(refusals[0])
             yield raw
         finally:
@@ -63,9 +62,13 @@ class RawBus:
         self._writer.write(f"SUB {subject} {next(_numbers)}\r\n".encode())
         return await self.settled()
 
-    async def settled(self) -> list[str]:
-        """What was refused until the server has seen all that was sent so far; `heard` has the subjects that came."""
-        self._writer.write(b"PING\r\n")
+    async def settled(self, said: str = "") -> list[str]:
+        """What was refused until the server has seen all that was sent so far; `heard` has the subjects that came.
+
+        `said` goes in one piece with the question for that: who refuses it and hangs up has nothing left to read, for
+        which the kernel would take back what it answered.
+        """
+        self._writer.write(f"{said}PING\r\n".encode())
         async with asyncio.timeout(PATIENCE):
             while (line := await self._reader.readline()) != b"PONG\r\n":
                 words = line.decode().split()

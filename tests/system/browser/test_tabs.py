@@ -21,13 +21,17 @@ KEPT = 1000
 DEAFEN = """() => {
   const Channel = window.BroadcastChannel;
   window.deaf = false;
+  window.lost = 0;
   window.BroadcastChannel = class extends Channel {
     addEventListener(name, listener) {
-      super.addEventListener(name, (message) => deaf || listener(message));
+      super.addEventListener(name, (message) => {
+        if (!deaf) listener(message);
+        else if (message.data.kind === "frame") lost += 1;
+      });
     }
   };
 }"""
-"""A page whose messages from other tabs get lost while it is deaf."""
+"""A page whose messages from other tabs get lost while it is deaf; it counts the frames among them."""
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +144,7 @@ async def test_a_tab_that_missed_messages_of_the_leader_gets_them_or_is_told(
     await follower.page.evaluate("deaf = true")
     stored += await stage.store(alice, KEPT - 1)
     await leader.heard(at_least=len(stored))
+    await follower.until("(missed) => lost >= missed", KEPT - 1)
     await follower.page.evaluate("deaf = false")
     stored += await stage.store(alice)
     assert await follower.heard(at_least=len(stored)) == stored
@@ -148,6 +153,7 @@ async def test_a_tab_that_missed_messages_of_the_leader_gets_them_or_is_told(
     await follower.page.evaluate("deaf = true")
     missed = await stage.store(alice, KEPT + 1)
     await leader.heard(at_least=len(stored + missed))
+    await follower.until("(missed) => lost >= missed", KEPT - 1 + len(missed))
     await follower.page.evaluate("deaf = false")
     await stage.store(alice)  # by which it notices; its state will have that, too
     await follower.until("said.resync.length === 2")
