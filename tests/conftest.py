@@ -43,9 +43,18 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a port that one test leaves free must
     keep_to_share(int(os.environ["PYTEST_XDIST_WORKER"][2:]), of=int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
 
 
+WHOLE = tuple(Path(__file__).parent / name for name in ("bus_inspector", "system"))
+"""Where the tests of a whole system are."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that no process is left with one of them at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Put those last for which a whole system is started: it takes a twentieth of a core until the end. And of either
+    begin with the files that take longest, so that no process is left with one of them."""
+
+    def late(item: pytest.Item) -> tuple[bool, bool]:
+        return any(map(item.path.is_relative_to, WHOLE)), item.get_closest_marker("long") is None
+
+    items.sort(key=late)
 
 
 @pytest.fixture(autouse=True)

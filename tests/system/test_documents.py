@@ -15,6 +15,8 @@ from tests.system.conftest import People, as_environment
 from tests.system.device import PATIENCE
 from tests.system.system import System
 
+pytestmark = pytest.mark.long
+
 NAMED = re.compile(r"\b(alice|bob|carol|dave|eve)\b")
 
 ITEM_ID = "ITEM_ID"

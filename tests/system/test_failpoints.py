@@ -22,6 +22,8 @@ from tests.system.conftest import People, bus_of, children, new_settings
 from tests.system.device import PATIENCE, names
 from tests.system.system import System
 
+pytestmark = pytest.mark.long
+
 MISSED = 300
 """Events that a device has missed: more than the gateway reads at once (256)."""
 
