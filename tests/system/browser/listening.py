@@ -194,11 +194,11 @@ class Stage:
         """The same, by way of the line."""
         return f"ws://{HOST}:{self.line.port}{PATH}"
 
-    async def start(self) -> None:
+    async def start(self, *, heartbeat: int = HEARTBEAT) -> None:
         """Start the gateway, always on the same port."""
         variables: dict[str, Any] = {
             "PUSH_PORT": self._port,
-            "PUSH_HEARTBEAT": HEARTBEAT,
+            "PUSH_HEARTBEAT": heartbeat,
             "ALLOWED_ORIGINS": self._origin,
         }
         self._gateway = await self._stack.enter_async_context(running_gateway(self._nats, **variables))

@@ -41,6 +41,16 @@ async def stage(server_dir: Path, system: System) -> AsyncIterator[Stage]:
         yield ready
 
 
+@pytest.fixture
+async def patient(stage: Stage) -> AsyncIterator[Stage]:
+    """The same, with heartbeats so rare that no tab takes a silence for the end of the one that leads."""
+    await stage.stop()
+    await stage.start(heartbeat=60)
+    yield stage
+    await stage.stop()
+    await stage.start()
+
+
 async def leader_of(tabs: list[Tab]) -> Tab:
     """The only one of them that holds a socket."""
     leading = [tab for tab in tabs if await tab.leads()]
@@ -128,36 +138,36 @@ async def test_a_leading_tab_that_does_nothing_any_more_is_replaced(
 
 
 async def test_a_tab_that_missed_messages_of_the_leader_gets_them_or_is_told(
-    browsers: Browsers, stage: Stage, people: People
+    browsers: Browsers, patient: Stage, people: People
 ) -> None:
     """Up to as many as are kept it gets them all, in order; after more it must fetch its state, and goes on."""
     alice, bob = people.someone("alice"), people.someone("bob")
     somebody = await Somebody.arrive(browsers)
-    leader = await somebody.tab(alice, stage.url)
-    follower, other = await somebody.blank(alice), await somebody.tab(bob, stage.url)
+    leader = await somebody.tab(alice, patient.url)
+    follower, other = await somebody.blank(alice), await somebody.tab(bob, patient.url)
     await follower.page.evaluate(DEAFEN)
-    await follower.listen(stage.url)
+    await follower.listen(patient.url)
     await follower.live()
-    stored = await stage.store(alice, 3)
+    stored = await patient.store(alice, 3)
     await follower.heard(at_least=3)
 
     await follower.page.evaluate("deaf = true")
-    stored += await stage.store(alice, KEPT - 1)
+    stored += await patient.store(alice, KEPT - 1)
     await leader.heard(at_least=len(stored))
     await follower.until("(missed) => lost >= missed", KEPT - 1)
     await follower.page.evaluate("deaf = false")
-    stored += await stage.store(alice)
+    stored += await patient.store(alice)
     assert await follower.heard(at_least=len(stored)) == stored
     assert await follower.resyncs() == ["connected"]
 
     await follower.page.evaluate("deaf = true")
-    missed = await stage.store(alice, KEPT + 1)
+    missed = await patient.store(alice, KEPT + 1)
     await leader.heard(at_least=len(stored + missed))
     await follower.until("(missed) => lost >= missed", KEPT - 1 + len(missed))
     await follower.page.evaluate("deaf = false")
-    await stage.store(alice)  # by which it notices; its state will have that, too
+    await patient.store(alice)  # by which it notices; its state will have that, too
     await follower.until("said.resync.length === 2")
-    stored_later = await stage.store(alice, 2)
+    stored_later = await patient.store(alice, 2)
 
     heard = await follower.heard(at_least=len(stored) + 2)
     assert heard[: len(stored)] == stored
