@@ -243,9 +243,10 @@ static PyObject *event_of(const struct message *message, const struct place *rea
     }
     const Py_ssize_t of_source = message->subject.start + message->subject.size - dot - 1;
     PyObject *framed = frame(&event, seq, message->body);
-    PyObject *values = read != NULL ? Py_BuildValue("((y#LONy#))", dot + 1, of_source, seq, Py_None, framed, "", (Py_ssize_t)0)
-                                    : Py_BuildValue("((y#LLNy#))", dot + 1, of_source, seq, previous, framed,
-                                                    message->headers.start, message->headers.size);
+    PyObject *values =
+        read != NULL ? Py_BuildValue("((y#LONy#))", dot + 1, of_source, seq, Py_None, framed, "", (Py_ssize_t)0)
+                     : Py_BuildValue("((y#LLNy#))", dot + 1, of_source, seq, previous, framed, message->headers.start,
+                                     message->headers.size);
     if (values == NULL)
         return NULL;
     PyObject *made = PyTuple_Type.tp_new(type, values, NULL); /* past the constructor in Python of a NamedTuple */
