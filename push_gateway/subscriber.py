@@ -29,6 +29,7 @@ class Subscriber(ImpatientClient):
         super().__init__()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._deliver: dict[int, Deliver] = {}
+        self._given_up: set[int] = set()
         self._giving_up: set[asyncio.Task[None]] = set()
         self._ps = self._arrivals = Arrivals(self, self._fail)
 
@@ -56,6 +57,7 @@ class Subscriber(ImpatientClient):
         self._let_go(subscription)
         if not self.is_closed:
             await subscription.unsubscribe()
+        self._given_up.discard(subscription._id)  # noqa: SLF001
 
     def give_up_soon(self, subscription: Subscription) -> None:
         """The same, for who cannot wait for it: nothing is handed over from now on."""
@@ -65,6 +67,7 @@ class Subscriber(ImpatientClient):
         giving_up.add_done_callback(self._giving_up.discard)
 
     def _let_go(self, subscription: Subscription) -> None:
+        self._given_up.add(subscription._id)  # noqa: SLF001
         self._deliver.pop(subscription._id, None)  # noqa: SLF001
         self._arrivals.takers.pop(subscription._id, None)  # noqa: SLF001
         self._arrivals.readers.pop(subscription._id, None)  # noqa: SLF001
@@ -84,6 +87,8 @@ class Subscriber(ImpatientClient):
         await super()._read_loop()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        if sid in self._given_up:  # and this was on its way: nats-py would miss the queue, and end its reading
+            return
         if self._arrivals.take(sid, subject, reply, headers, data):
             return
         deliver = self._deliver.get(sid)

@@ -72,6 +72,18 @@ async def test_a_message_without_headers_comes_with_none(subscriber: Subscriber,
     assert await arrivals.next() == (alice.encode(), None, b"")
 
 
+async def test_what_is_on_its_way_to_who_has_given_up_is_dropped(subscriber: Subscriber, alice: str, bob: str) -> None:
+    """And ends nothing: whoever else has subscribed hears what comes behind it."""
+    gone, there = Arrivals(), Arrivals()
+    given_up = await subscriber.take(alice, gone)
+    await subscriber.take(bob, there)
+    subscriber._let_go(given_up)  # noqa: SLF001 - the server has not been told yet
+    await subscriber.publish(alice, b"1")
+    await subscriber.publish(bob, b"2")
+    assert await there.next() == (bob.encode(), None, b"2")
+    assert gone.queue.empty()
+
+
 async def test_a_message_goes_to_its_own_subscription_only(subscriber: Subscriber, alice: str, bob: str) -> None:
     """Whoever has subscribed to something else hears nothing."""
     for_alice, for_bob = Arrivals(), Arrivals()
