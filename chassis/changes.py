@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -83,8 +82,6 @@ def meaning_of(change: Change, interpret: Callable[[Change], Sequence[Message]])
         return Meaning(change, error=f"{type(error).__name__}: {error}")
 
 
-_WAITING = "SELECT EXISTS (SELECT FROM changes WHERE seq IS NULL)"
-
 _UNPUBLISHED = "WHERE seq IS NULL ORDER BY id LIMIT :limit"
 
 _ONE = "WHERE id = :id"
@@ -148,16 +145,6 @@ async def _read(connection: AsyncConnection, which: str, context: str, **values:
     """The changes, each with its mark, which only those have that are published."""
     rows: Sequence[Sequence[Any]] = (await connection.execute(_reading(which, context), values)).all()
     return [(Change(*row[:-1]), row[-1]) for row in rows]
-
-
-async def waiting(connection: AsyncConnection) -> bool:
-    """Whether there are changes that are not marked yet.
-
-    Each service asks it ten times a second, most of them at rest; so it is asked past SQLAlchemy, which would cost more
-    than all else of it.
-    """
-    driver: asyncpg.Connection[Any] = (await connection.get_raw_connection()).driver_connection
-    return bool(await driver.fetchval(_WAITING))
 
 
 async def unpublished(connection: AsyncConnection, context: str, *, limit: int) -> list[Change]:

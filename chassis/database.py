@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-import asyncpg
 import structlog
 from opentelemetry.trace import SpanKind
 from sqlalchemy import exc, text
@@ -147,15 +146,11 @@ def is_unavailable(error: BaseException) -> bool:
     its documentation, appendix A.
     """
     if isinstance(error, exc.DBAPIError):
+        sqlstate = getattr(error.orig, "sqlstate", None) or ""
         return (
             error.connection_invalidated
-            or _passes(getattr(error.orig, "sqlstate", None) or "")
-            or isinstance(error, exc.InterfaceError | exc.OperationalError)
+            or sqlstate[:2] in {"08", "40", "53"}
+            or sqlstate[:3] == "57P"
+            or (isinstance(error, exc.InterfaceError | exc.OperationalError))
         )
-    if isinstance(error, asyncpg.PostgresError):  # of a statement that went past SQLAlchemy, as `InterfaceError` below
-        return _passes(error.sqlstate or "")
-    return isinstance(error, exc.TimeoutError | asyncpg.InterfaceError | OSError | TimeoutError)
-
-
-def _passes(sqlstate: str) -> bool:
-    return sqlstate[:2] in {"08", "40", "53"} or sqlstate[:3] == "57P"
+    return isinstance(error, exc.TimeoutError | OSError | TimeoutError)

@@ -124,29 +124,19 @@ class Relay:
         try:
             while True:
                 self._woken.clear()
-                await self._tend(connection)
+                await self._audit(connection)
+                await self._backlog.look(connection)
                 match await self._carrier.carry(connection):
                     case "more":
                         continue
                     case "failed":
                         await asyncio.sleep(RETRY)
                     case "done":
-                        await self._rest(connection)
+                        await self._forget(connection)
+                        await self._wait(POLL)
         finally:
             self.active = False
             self._backlog.end()
-
-    async def _rest(self, connection: AsyncConnection) -> None:
-        """Wait until there is something to carry."""
-        await self._forget(connection)
-        while not await self._wait(POLL) and not await changes.waiting(connection):
-            await self._tend(connection)
-            await self._forget(connection)
-
-    async def _tend(self, connection: AsyncConnection) -> None:
-        """Do what is due from time to time, whether there is something to carry or not."""
-        await self._audit(connection)
-        await self._backlog.look(connection)
 
     async def _audit(self, connection: AsyncConnection) -> None:
         """Make sure, from time to time and when there is reason, that the stream is there and has lost nothing."""

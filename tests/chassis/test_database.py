@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -179,21 +178,6 @@ async def test_a_connection_that_is_ended_from_outside_says_that_the_database_is
         await cut_between()
     assert is_unavailable(cut.value)
     assert await execute(database, "SELECT 1") == 1
-
-
-async def test_past_sqlalchemy_the_same_says_that_the_database_is_away(database: Database) -> None:
-    """And what is wrong does not."""
-    async with database.engine.connect() as connection:
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert isinstance(driver, asyncpg.Connection)
-        with pytest.raises(asyncpg.PostgresError) as refused:
-            await driver.execute("SELECT nonsense")
-        assert not is_unavailable(refused.value)
-        for statement in ("SELECT pg_terminate_backend(pg_backend_pid())", "SELECT 1"):
-            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError)) as cut:
-                await driver.execute(statement)
-            assert is_unavailable(cut.value), statement
-        await connection.invalidate()
 
 
 async def test_a_server_that_stops_starts_or_is_full_is_away(database: Database) -> None:
