@@ -6,6 +6,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from chassis import tracing
+from chassis.bus import heeding_cancellation
 
 
 def by_trace(batch: Sequence[Msg]) -> Iterator[tuple[Sequence[Msg], Sequence[Msg]]]:
@@ -34,7 +35,8 @@ def names(message: Msg) -> dict[str, str | int]:
 async def arrived(subscription: Subscription, *, silence: float) -> list[Msg]:
     """All messages that are there, or else the first that comes; none if the server is silent for so many seconds."""
     try:
-        messages = [await subscription.next_msg(timeout=silence)]
+        with heeding_cancellation():
+            messages = [await subscription.next_msg(timeout=silence)]
     except TimeoutError:
         return []
     while subscription.pending_msgs:

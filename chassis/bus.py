@@ -64,6 +64,11 @@ class ImpatientClient(Client):
         with heeding_cancellation():
             return await super().request(*args, **kwargs)
 
+    async def publish(self, *args: Any, **kwargs: Any) -> None:
+        """What nats-py's does, which waits if too much is waiting to be sent."""
+        with heeding_cancellation():
+            await super().publish(*args, **kwargs)
+
     async def _attempt_reconnect(self) -> None:
         _let_go(self)
         await super()._attempt_reconnect()
