@@ -7,6 +7,7 @@ Overrides two private methods of nats-py, `_process_msg` and `_read_loop`, and r
 import asyncio
 from collections.abc import Callable
 
+from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
 
@@ -16,6 +17,16 @@ from push_gateway.arrivals import Arrivals, ReadEvent, TakeEvent
 Deliver = Callable[[bytes, bytes, bytes | None, bytes], None]
 """Takes subject, reply subject, raw headers and body of a message. It is called while the socket is read: it must not
 block."""
+
+
+class _Nowhere(asyncio.Queue[Msg]):
+    """Where nats-py puts what was on its way to a subscription when that was given up."""
+
+    def put_nowait(self, item: Msg) -> None:
+        """Drop it."""
+
+
+_NOWHERE = _Nowhere()
 
 
 class Subscriber(ImpatientClient):
@@ -29,7 +40,6 @@ class Subscriber(ImpatientClient):
         super().__init__()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._deliver: dict[int, Deliver] = {}
-        self._given_up: set[int] = set()
         self._giving_up: set[asyncio.Task[None]] = set()
         self._ps = self._arrivals = Arrivals(self, self._fail)
 
@@ -57,7 +67,6 @@ class Subscriber(ImpatientClient):
         self._let_go(subscription)
         if not self.is_closed:
             await subscription.unsubscribe()
-        self._given_up.discard(subscription._id)  # noqa: SLF001
 
     def give_up_soon(self, subscription: Subscription) -> None:
         """The same, for who cannot wait for it: nothing is handed over from now on."""
@@ -67,15 +76,15 @@ class Subscriber(ImpatientClient):
         giving_up.add_done_callback(self._giving_up.discard)
 
     def _let_go(self, subscription: Subscription) -> None:
-        self._given_up.add(subscription._id)  # noqa: SLF001
         self._deliver.pop(subscription._id, None)  # noqa: SLF001
         self._arrivals.takers.pop(subscription._id, None)  # noqa: SLF001
         self._arrivals.readers.pop(subscription._id, None)  # noqa: SLF001
 
     async def _subscribed(self, subject: str) -> Subscription:
-        """A subscription without a queue: nothing is ever put into it, and it is most of what one costs."""
+        """A subscription without a queue of its own, which is most of what one costs."""
         subscription: Subscription = await self.subscribe(subject)
-        subscription._pending_queue = subscription._message_iterator = None  # type: ignore[assignment] # noqa: SLF001
+        subscription._pending_queue = _NOWHERE  # noqa: SLF001
+        subscription._message_iterator = None  # noqa: SLF001
         return subscription
 
     async def _read_loop(self) -> None:
@@ -87,8 +96,6 @@ class Subscriber(ImpatientClient):
         await super()._read_loop()
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
-        if sid in self._given_up:  # and this was on its way: nats-py would miss the queue, and end its reading
-            return
         if self._arrivals.take(sid, subject, reply, headers, data):
             return
         deliver = self._deliver.get(sid)
