@@ -8,8 +8,10 @@ from urllib.parse import unquote
 
 import pytest
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.js.api import RawStreamMsg
 
+from chassis.batches import arrived
 from chassis.bus import Bus
 from chassis.consumer import BATCH, Consumer, Undeliverable
 from chassis.publisher import BATCH_FROM, Message, Publisher
@@ -230,9 +232,22 @@ async def test_an_error_that_no_header_can_carry_does_not_keep_a_message_from_th
 
 
 async def test_while_the_database_is_away_nothing_is_counted_against_any_message(
-    bus: Bus, things: Stream, dead: Stream, consume: Consume, handler: Handler, stored: Stored
+    bus: Bus,
+    things: Stream,
+    dead: Stream,
+    consume: Consume,
+    handler: Handler,
+    stored: Stored,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither those that are being handled nor those that wait behind them: the server is told to be patient."""
+
+    async def all_arrived(subscription: Subscription, *, silence: float) -> list[Msg]:
+        monkeypatch.setattr("chassis.consumer.arrived", arrived)
+        assert await until(lambda: subscription.pending_msgs == 10, within=20)
+        return await arrived(subscription, silence=silence)
+
+    monkeypatch.setattr("chassis.consumer.arrived", all_arrived)  # they may come in two pieces
     patience: set[str] = set()
 
     async def hear(message: Msg) -> None:
