@@ -52,8 +52,8 @@ class Stage:
         return issue_token(self.auth, user, ttl=24 * 3600)
 
 
-def open_files_max() -> int:
-    """How many files a process may open, from now on, and those that it starts: as many as the system lets it."""
+def raise_file_limit() -> int:
+    """Let this process, and those that it starts, open as many files as the system allows; returns how many."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most

@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.gateway.clients import Client
 from bench.gateway.load import ITEM, message
-from bench.gateway.stage import Stage, open_files_max, stage, watched
+from bench.gateway.stage import Stage, raise_file_limit, stage, watched
 from chassis.publisher import BATCH_MAX, Publisher
 from chassis.streams import Stream
 from contracts import streams
@@ -27,14 +27,13 @@ RATES: Final = (0, 10, 1_000, 5_000)
 CONNECTING: Final = 200
 """Sockets that are opened at the same time."""
 
-
 OTHER_FILES: Final = 500
 """That the gateway, or whoever loads it, may have open beside the sockets."""
 
 
 async def sweep(*, feeds: int) -> int:
     """Run it and print the figures."""
-    if feeds > (most := open_files_max() - OTHER_FILES):
+    if feeds > (most := raise_file_limit() - OTHER_FILES):
         print(f"a feed is a socket here, and {most} may be open: raise `ulimit -n`, or say --feeds {most}")
         return 2
     async with stage() as system:

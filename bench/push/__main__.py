@@ -13,7 +13,7 @@ from typing import Final
 
 import uvloop
 
-from bench.gateway.stage import open_files_max
+from bench.gateway.stage import raise_file_limit
 from bench.job import __main__ as job
 from bench.job.rounds import Plan as JobPlan
 from bench.job.verdicts import verdicts as of_job
@@ -117,7 +117,7 @@ def main() -> int:
         print(report.write(Results.load(given.again), given.into or PART))
         return 0
     logs.configure(LogSettings(level="ERROR"), service="bench")
-    open_files_max()
+    raise_file_limit()
     results = Results("make bench" + (f' ARGS="{shlex.join(sys.argv[1:])}"' if sys.argv[1:] else ""), machine())
     contenders = present(given.contenders.split(","), results)
     sockets, devices = ([int(number) for number in text.split(",")] for text in (given.sockets, given.devices))
