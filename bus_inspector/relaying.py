@@ -67,7 +67,7 @@ def relayed(change: rows.Captured, backlog: rows.Backlog, *, bus_away: str | Non
         case 0:
             return Relayed("nothing", "it means nothing that others are told of")
         case seq:
-            again = ", for the second time: the stream had lost it" if change.again else ""
+            again = ", as a copy: the stream had lost what it held" if change.again else ""
             return Relayed("published", f"the relay published it; its last event stands at {seq}{again}")
 
 

@@ -22,7 +22,7 @@ CREATE TABLE changes (
 CREATE INDEX changes_unpublished ON changes (id) WHERE seq IS NULL;
 
 -- `seq`: where it stands in the stream; NULL until it is there, 0 if it means nothing to the world.
--- `again`: it was published before, and the stream has lost it.
+-- `again`: it was published before, or may have been, and the stream has lost it.
 
 -- Old rows are deleted by age.
 CREATE INDEX changes_published_at ON changes (at) WHERE seq IS NOT NULL;

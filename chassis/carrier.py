@@ -36,8 +36,7 @@ class Carrier:
     """Carries changes over the connection of the active relay.
 
     Attributes:
-        audit: compares what was published with what the stream holds.
-        suspicious: whether something has happened after which the stream should be audited.
+        suspicious: whether the stream is audited before anything else is carried.
     """
 
     def __init__(
@@ -48,13 +47,12 @@ class Carrier:
         *,
         clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
-        self.audit = audit
+        self._audit = audit
         self.suspicious = False
         self._interpreter = interpreter
         self._clock = clock
         self._publisher = Publisher(stream)
         self._stream = stream.name
-        self._highest = 0
         self._stored: Mapping[str, int] | None = None
         self.doubt()
 
@@ -63,9 +61,15 @@ class Carrier:
         self.suspicious = True
         self._certain = False
         self._stored = None
+        self._highest = 0
 
     async def carry(self, connection: AsyncConnection) -> Result:
-        """Publish and mark the next changes. "more" if there were as many as fit, "failed" if some are left."""
+        """Publish and mark the next changes. "more" if there were as many as fit, "failed" if some are left.
+
+        Nothing is published into a stream that may have lost something: it would stand where the lost one stood.
+        """
+        if self.suspicious and not await self._audited(connection):
+            return "failed"
         meanings = await self._read(connection)
         if not meanings:
             self._certain = True
@@ -90,6 +94,17 @@ class Carrier:
         self._certain = True
         return "done"
 
+    async def _audited(self, connection: AsyncConnection) -> bool:
+        """Make sure that the stream is there and holds what was published, or will again; whether that worked."""
+        try:
+            if await self._audit.run(connection, answered=self._certain):
+                self.doubt()
+        except BusUnavailable as error:
+            log.warning("the stream cannot be audited", reason=str(error))
+            return False
+        self.suspicious = False
+        return True
+
     async def _bury(self, connection: AsyncConnection, change: Change, error: str) -> None:
         log.error("a change cannot be published", change=change.id, event_id=str(change.event_id), error=error)
         await changes.bury(connection, change, error)
@@ -104,12 +119,15 @@ class Carrier:
         if not self._certain and self._clock() - oldest > COPIES_RECOGNISED:
             try:
                 if self._stored is None:
-                    self._stored = await self.audit.stored(connection)
+                    self._stored = await self._audit.stored(connection)
             except BusUnavailable as error:
                 return Outcome((), str(error))
             stored = self._stored
         outcome = await self._publisher.publish([message for message in messages if message.id not in stored])
-        self._see_regress(outcome.sequences)
+        if outcome.sequences:
+            if min(outcome.sequences) <= self._highest:
+                return Outcome((), f"what is new stands at {min(outcome.sequences)}, where something else has stood")
+            self._highest = max(outcome.sequences)
         published = iter(outcome.sequences)
         sequences: list[int] = []
         for message in messages:
@@ -118,12 +136,6 @@ class Carrier:
                 break
             sequences.append(seq)
         return Outcome(sequences, outcome.failure)
-
-    def _see_regress(self, sequences: Sequence[int]) -> None:
-        """A sequence that was given before, or an older one: copies, or a stream that was restored."""
-        if sequences and min(sequences) <= self._highest:
-            self.suspicious = True
-        self._highest = max(self._highest, *sequences, 0)
 
     async def _read(self, connection: AsyncConnection) -> Sequence[Meaning]:
         """What the next changes mean. If that fails for all at once, find the one that it fails for."""

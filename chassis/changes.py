@@ -19,7 +19,7 @@ class Change:
 
     Attributes:
         row: the row after it, or the last one in case of a delete.
-        again: it was published before, and the stream has lost it.
+        again: it was published before, or may have been, and the stream has lost it.
         traceparent: the trace that it belongs to, if that is recorded.
         context: what the database knew of it besides when the change was read; see `Interpreter`.
     """
@@ -131,6 +131,8 @@ _BETWEEN = (
 
 _AGAIN = text("UPDATE changes SET seq = NULL, again = true WHERE seq > :after")
 
+_COPIES = text("UPDATE changes SET again = true WHERE seq IS NULL")
+
 
 @functools.cache
 def _reading(which: str, context: str) -> TextClause:
@@ -199,3 +201,8 @@ async def published_between(
 async def publish_again(connection: AsyncConnection, *, after: int) -> int:
     """Have every change published again that was published behind a sequence; returns how many that are."""
     return (await connection.execute(_AGAIN, {"after": after})).rowcount
+
+
+async def take_for_copies(connection: AsyncConnection) -> int:
+    """Take every change that waits for one that may have been published before; returns how many wait."""
+    return (await connection.execute(_COPIES)).rowcount

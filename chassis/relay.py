@@ -19,7 +19,6 @@ from chassis.backlog import Backlog
 from chassis.carrier import Carrier
 from chassis.changes import Interpreter
 from chassis.database import Database, is_unavailable
-from chassis.errors import BusUnavailable
 from chassis.leadership import leadership
 from chassis.streams import Stream
 
@@ -86,7 +85,8 @@ class Relay:
         self._carrier = Carrier(stream, Audit(stream, interpreter, subjects), interpreter)
         self._backlog = Backlog(every=look_every)
         self._woken = asyncio.Event()
-        self._audited_at = 0.0
+        self._suspected_at = 0.0
+        self._connections = 0
         self._forgotten_at = 0.0
         self.active = False
 
@@ -124,7 +124,7 @@ class Relay:
         try:
             while True:
                 self._woken.clear()
-                await self._audit(connection)
+                self._suspect()
                 await self._backlog.look(connection)
                 match await self._carrier.carry(connection):
                     case "more":
@@ -138,19 +138,12 @@ class Relay:
             self.active = False
             self._backlog.end()
 
-    async def _audit(self, connection: AsyncConnection) -> None:
-        """Make sure, from time to time and when there is reason, that the stream is there and has lost nothing."""
-        if not self._carrier.suspicious and time.monotonic() - self._audited_at < AUDIT:
-            return
-        try:
-            if await self._carrier.audit.run(connection):
-                self._carrier.doubt()
-                return
-        except BusUnavailable as error:
-            log.warning("the stream cannot be audited", reason=str(error))
-        else:
-            self._carrier.suspicious = False
-            self._audited_at = time.monotonic()
+    def _suspect(self) -> None:
+        """Have the stream audited, from time to time, and once it is another connection that leads there."""
+        connections, now = self._stream.bus.client.stats["reconnects"], time.monotonic()
+        if connections != self._connections or now - self._suspected_at >= AUDIT:
+            self._carrier.suspicious = True
+            self._connections, self._suspected_at = connections, now
 
     async def _forget(self, connection: AsyncConnection) -> None:
         if time.monotonic() - self._forgotten_at < SWEEP:

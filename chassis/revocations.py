@@ -19,7 +19,7 @@ from nats.js.errors import APIError
 
 from chassis.bus import REQUEST_TIMEOUT, heeding_cancellation
 from chassis.errors import BusUnavailable, InvalidToken
-from chassis.streams import EPOCH, Stream
+from chassis.streams import Stream, epoch_of
 
 log = structlog.get_logger(__name__)
 
@@ -117,7 +117,7 @@ class Revocations:
 
     async def _read_up_to(self, info: StreamInfo) -> bool:
         """Whether there was anything new up to where the stream stands."""
-        epoch, last = (info.config.metadata or {}).get(EPOCH, ""), info.state.last_seq
+        epoch, last = epoch_of(info), info.state.last_seq
         if epoch != self._epoch or last < self._position:  # a new stream forgets, and we do not
             self._epoch, self._position = epoch, 0
         news = self._position < last

@@ -26,6 +26,11 @@ EPOCH = "epoch"
 """The key in a stream's metadata that names its history: a sequence means nothing in another epoch."""
 
 
+def epoch_of(info: StreamInfo) -> str:
+    """The epoch that a stream is in; empty if somebody else has made it."""
+    return (info.config.metadata or {}).get(EPOCH, "")
+
+
 class Shape(Protocol):
     """What a stream is like, wherever it runs."""
 

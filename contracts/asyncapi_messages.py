@@ -79,7 +79,7 @@ def header_schemas() -> Json:
             "properties": required
             | {
                 "traceparent": {"type": "string", "description": "W3C Trace Context"},
-                REPUBLISHED: {"const": "true", "description": "the stream held it before and lost it; no frame"},
+                REPUBLISHED: {"const": "true", "description": "a copy of what the stream may have lost; no frame"},
             },
         },
         "RepublishHeaders": {

@@ -43,8 +43,8 @@ class Event:
         time: when the change was made, aware; in UTC when read from the bus.
         body: the JSON of the data.
         traceparent: W3C trace context of the request that caused it, if there was one.
-        republished: whether the stream held it before and lost it. Whoever was connected then has been told to fetch
-            the state anew; so the copy is for readers of the stream, and no frame.
+        republished: whether the stream held it before, or may have, and lost it. Whoever was connected then has been
+            told to fetch the state anew; so the copy is for readers of the stream, and no frame.
 
     Raises:
         InvalidEvent: the id would need escaping, or the time has no zone.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from chassis.errors import BusUnavailable
-from chassis.streams import EPOCH, Stream
+from chassis.streams import Stream, epoch_of
 from contracts.subjects import UserId, user_filter
 
 
@@ -63,7 +63,7 @@ class StreamWatch:
             info = await self._stream.info()
         if info is None:
             raise BusUnavailable(f"there is no stream {self._stream.name} yet")
-        epoch = (info.config.metadata or {}).get(EPOCH, "")
+        epoch = epoch_of(info)
         before, now = self.latest, StreamState(epoch, info.state.first_seq, info.state.last_seq)
         self.latest = now
         if before is not None and (now.epoch != before.epoch or now.last < before.last):

@@ -18,7 +18,7 @@ from nats.aio.client import Client
 from chassis.auth import issue_token
 from chassis.bus import Bus
 from chassis.settings import AuthSettings
-from chassis.streams import EPOCH, Stream
+from chassis.streams import Stream, epoch_of
 from contracts import streams
 from devstack.data_dir import DataDir
 from devstack.nats import Nats
@@ -78,9 +78,9 @@ async def stage() -> AsyncIterator[Stage]:
     )
     try:
         async with running(nats), connected(nats) as bus:
-            metadata = (await Stream(bus, streams.EVENTS, replicas=1).ensure()).config.metadata or {}
+            info = await Stream(bus, streams.EVENTS, replicas=1).ensure()
             async with running(gateway):
-                yield Stage(nats, gateway, port, bus, metadata[EPOCH], AuthSettings(secret=secret))
+                yield Stage(nats, gateway, port, bus, epoch_of(info), AuthSettings(secret=secret))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

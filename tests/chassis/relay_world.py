@@ -17,7 +17,6 @@ from chassis.bus import Bus
 from chassis.carrier import Carrier, Result
 from chassis.changes import Change, Interpreter, Meaning
 from chassis.database import Database, is_unavailable
-from chassis.errors import BusUnavailable
 from chassis.leadership import leadership
 from chassis.publisher import Message
 from chassis.streams import Stream
@@ -110,10 +109,6 @@ class Relay:
     async def carry(self) -> Result:
         """What the active one does in one turn."""
         assert self._connection is not None, "it leads"
-        if self._carrier.suspicious:
-            with contextlib.suppress(BusUnavailable):
-                await self._carrier.audit.run(self._connection)
-                self._carrier.suspicious = False
         return await self._carrier.carry(self._connection)
 
 

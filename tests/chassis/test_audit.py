@@ -9,11 +9,15 @@ import pytest
 from nats.js.api import RawStreamMsg
 
 import chassis.relay
+from chassis.audit import Audit
+from chassis.carrier import Carrier
 from chassis.database import Database
+from chassis.publisher import Outcome, Publisher
 from chassis.relay import Relay
 from chassis.streams import EPOCH, Stream
 from devstack.nats import Nats
 from devstack.waiting import until
+from tests.chassis.conftest import INTERPRETER
 
 Sql = Callable[..., Awaitable[list[Any]]]
 StartRelay = Callable[..., tuple[Relay, Database, asyncio.Task[None]]]
@@ -48,9 +52,16 @@ async def restore(nats: Nats, change: Callable[[], Awaitable[None]]) -> None:
 
 
 async def test_what_a_restored_stream_has_lost_is_published_again(
-    nats: Nats, things: Stream, start_relay: StartRelay, insert: Insert, marks: Marks, stored: Stored
+    nats: Nats,
+    things: Stream,
+    start_relay: StartRelay,
+    insert: Insert,
+    marks: Marks,
+    stored: Stored,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Under a new epoch, behind what it still holds, and each only once."""
+    """Under a new epoch, behind what it still holds, each only once, and as soon as there is a connection again."""
+    monkeypatch.setattr(chassis.relay, "AUDIT", 3600.0)
     start_relay()
     await insert("a", "b", "c")
     await marks()
@@ -89,20 +100,105 @@ async def test_a_stream_that_has_only_forgotten_is_left_alone(
     assert await epoch_of(things) == before
 
 
-async def test_a_change_that_is_published_again_says_so(
-    things: Stream, start_relay: StartRelay, insert: Insert, marks: Marks, sql: Sql
+async def test_what_may_have_been_published_before_says_so(
+    nats: Nats, things: Stream, start_relay: StartRelay, insert: Insert, marks: Marks, sql: Sql
 ) -> None:
-    """So that what it means can be marked as a copy."""
+    """So that it can be marked as a copy: also what was stored and lost before anybody could mark it."""
+    _, _, relay = start_relay(ends=True)
+    await insert("a")
+    await marks()
+
+    async def more() -> None:
+        assert await until(lambda: things.bus.connected, within=20)
+        await insert("b", "c")
+        await marks()
+        relay.cancel()
+        await asyncio.wait([relay])
+        await sql("UPDATE changes SET seq = NULL WHERE row ->> 'note' = 'c'")
+
+    await restore(nats, more)
+    assert await until(lambda: things.bus.connected, within=20)
+    start_relay()
+    assert await marks() == [("a", 1), ("b", 2), ("c", 3)]
+    assert await copies(sql) == {"b", "c"}
+
+
+@pytest.mark.parametrize(("answered", "copied"), [(True, set()), (False, {"b"})])
+async def test_another_relay_may_have_found_the_loss(
+    database: Database,
+    things: Stream,
+    insert: Insert,
+    sql: Sql,
+    monkeypatch: pytest.MonkeyPatch,
+    answered: bool,
+    copied: set[str],
+) -> None:
+    """All services share the stream. It has lost nothing that this one has marked; only what it cannot know of."""
+    carrier = Carrier(things, Audit(things, INTERPRETER, "things.>"), INTERPRETER)
+    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await insert("a")
+        assert await carrier.carry(connection) == "done"
+        await insert("b")
+        if not answered:
+            with monkeypatch.context() as patch:
+                patch.setattr(Publisher, "publish", no_answer)
+                assert await carrier.carry(connection) == "failed"
+        epoch = await things.begin_epoch()
+        carrier.suspicious = True
+        assert await carrier.carry(connection) == "done"
+    assert await copies(sql) == copied
+    assert (await epoch_of(things) == epoch) == answered
+
+
+async def no_answer(*_: object) -> Outcome:
+    """What becomes of messages when the server dies under them."""
+    return Outcome((), "no answer")
+
+
+async def test_what_is_committed_when_the_new_epoch_has_begun_is_no_copy(
+    things: Stream, start_relay: StartRelay, insert: Insert, marks: Marks, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was connected may have fetched the state before it was there."""
+    begin = Stream.begin_epoch
+
+    async def begin_late(stream: Stream) -> str:
+        epoch = await begin(stream)
+        await insert("late")
+        return epoch
+
+    monkeypatch.setattr(Stream, "begin_epoch", begin_late)
     start_relay()
     await insert("a")
     await marks()
     await things.bus.jetstream.delete_stream(things.name)
-    await insert("b")
 
-    async def published_again() -> bool:
-        return bool(await sql("SELECT FROM changes WHERE again AND seq IS NOT NULL"))
+    async def late() -> bool:
+        return bool(await sql("SELECT FROM changes WHERE row ->> 'note' = 'late' AND seq IS NOT NULL"))
 
-    assert await until(published_again, within=30)
-    assert {note for note, _ in await marks()} == {"a", "b"}
-    rows = await sql("SELECT row ->> 'note' AS note FROM changes WHERE again")
-    assert [row["note"] for row in rows] == ["a"]
+    assert await until(late, within=30)
+    assert {note for note, _ in await marks()} == {"a", "late"}
+    assert await copies(sql) == {"a"}
+
+
+async def test_a_loss_is_found_although_more_was_published_behind_it(
+    things: Stream, start_relay: StartRelay, insert: Insert, marks: Marks, sql: Sql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is new would stand where the lost ones stood, and nobody would miss those."""
+    monkeypatch.setattr(chassis.relay, "AUDIT", 3600.0)
+    start_relay()
+    await insert("a", "b")
+    await marks()
+    info = await things.info()
+    assert info is not None
+    await things.bus.jetstream.delete_stream(things.name)
+    await things.bus.jetstream.add_stream(info.config)
+    await insert("c", "d", "e")
+    assert {note for note, _ in await marks()} == set("abcde")
+    assert await copies(sql) >= {"a", "b"}
+    assert await epoch_of(things) != (info.config.metadata or {})[EPOCH]
+
+
+async def copies(sql: Sql) -> set[str]:
+    """What was published again."""
+    return {row["note"] for row in await sql("SELECT row ->> 'note' AS note FROM changes WHERE again")}

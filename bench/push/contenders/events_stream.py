@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.gateway.stage import connected
 from bench.push.contender import BODY, Cores, Publishing, on_core
-from chassis.streams import EPOCH, Stream
+from chassis.streams import Stream, epoch_of
 from contracts import streams
 from contracts.cloudevents import CONTENT_TYPE, SPEC_VERSION
 from devstack.data_dir import DataDir
@@ -52,7 +52,7 @@ class EventsStream:
         await self.nats.start()
         async with connected(self.nats) as bus:
             info = await Stream(bus, streams.EVENTS, replicas=1).ensure()
-        self.epoch = (info.config.metadata or {})[EPOCH]
+        self.epoch = epoch_of(info)
 
     async def stop(self) -> None:
         """Stop it and forget the stream."""
