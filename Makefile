@@ -58,9 +58,9 @@ keys: $(STACK_INSTALLED)  ## make the keys of the bus for a production system: D
 	@test -n "$(DIR)" || { echo "say where: make keys DIR=/etc/tandem/nats-keys" >&2; exit 2; }
 	@exec $(PYTHON) -m devstack keys "$(DIR)"
 
-# Two files at a time: half of the time a test waits for something, and each of the two has servers of its own.
+# Three files at a time: half of the time a test waits for something, and each of the three has servers of its own.
 test: $(INSTALLED) $(NATIVE) $(NODE_MODULES) browser  ## run every test against the real servers and a real browser
-	@exec $(PYTHON) -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(ARGS)
+	@exec $(PYTHON) -m pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(INSTALLED) $(NODE_MODULES)  ## lint, format, types, secrets, and known holes in dependencies
 	@$(PYTHON) -m ruff check .
