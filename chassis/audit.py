@@ -38,7 +38,7 @@ class Audit:
         a new epoch and have everything that was lost with it published again; says whether that was so.
 
         The same is done if the epoch is another than the last time and not everything was `answered` that we have
-        published: the stream may have held that too and have lost it.
+        published since: the stream may have held that too and have lost it.
 
         What waits may be such. As long as the new epoch has not begun, whoever is connected then will be told to fetch
         what is committed now; so it is taken for copies, and nobody sees it twice.

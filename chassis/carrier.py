@@ -59,7 +59,7 @@ class Carrier:
     def doubt(self) -> None:
         """Somebody else may have been at work: nothing is certain about the stream or about what is not marked."""
         self.suspicious = True
-        self._certain = False
+        self._certain = self._answered = False
         self._stored = None
         self._highest = 0
 
@@ -97,12 +97,12 @@ class Carrier:
     async def _audited(self, connection: AsyncConnection) -> bool:
         """Make sure that the stream is there and holds what was published, or will again; whether that worked."""
         try:
-            if await self._audit.run(connection, answered=self._certain):
+            if await self._audit.run(connection, answered=self._answered):
                 self.doubt()
         except BusUnavailable as error:
             log.warning("the stream cannot be audited", reason=str(error))
             return False
-        self.suspicious = False
+        self.suspicious, self._answered = False, True
         return True
 
     async def _bury(self, connection: AsyncConnection, change: Change, error: str) -> None:

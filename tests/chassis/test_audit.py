@@ -10,7 +10,7 @@ from nats.js.api import RawStreamMsg
 
 import chassis.relay
 from chassis.audit import Audit
-from chassis.carrier import Carrier
+from chassis.carrier import BATCH, Carrier
 from chassis.database import Database
 from chassis.publisher import Outcome, Publisher
 from chassis.relay import Relay
@@ -149,6 +149,25 @@ async def test_another_relay_may_have_found_the_loss(
         assert await carrier.carry(connection) == "done"
     assert await copies(sql) == copied
     assert (await epoch_of(things) == epoch) == answered
+
+
+async def test_two_relays_that_find_a_loss_do_not_go_on_telling_each_other_of_it(
+    database: Database, things: Stream, insert: Insert
+) -> None:
+    """Each has begun an epoch; that of the other is no news, however much waits."""
+    carrier = Carrier(things, Audit(things, INTERPRETER, "things.>"), INTERPRETER)
+    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    async with engine.connect() as connection:
+        await insert(*(str(number) for number in range(2 * BATCH + 1)))
+        while await carrier.carry(connection) == "more":
+            pass
+        await things.bus.jetstream.delete_stream(things.name)
+        carrier.suspicious = True
+        assert await carrier.carry(connection) == "more"
+        epoch = await things.begin_epoch()
+        carrier.suspicious = True
+        assert await carrier.carry(connection) == "more"
+    assert await epoch_of(things) == epoch
 
 
 async def no_answer(*_: object) -> Outcome:
