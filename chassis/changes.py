@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextualSelect, column, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.publisher import Message
@@ -134,13 +134,19 @@ _AGAIN = text("UPDATE changes SET seq = NULL, again = true WHERE seq > :after")
 _COPIES = text("UPDATE changes SET again = true WHERE seq IS NULL")
 
 
+_COLUMNS = ("id", "event_id", "table_name", "op", "row", "at", "again", "traceparent", "context", "seq")
+
+
 @functools.cache
-def _reading(which: str, context: str) -> TextClause:
-    """The statement that reads some changes in the order of their ids, each with its context and its mark."""
+def _reading(which: str, context: str) -> TextualSelect:
+    """The statement that reads some changes in the order of their ids, each with its context and its mark.
+
+    Its columns are named, or SQLAlchemy would find out anew each time which have come.
+    """
     return text(
-        f"SELECT id, event_id, table_name, op, row, at, again, traceparent, ({context}) AS context, seq"  # noqa: S608 - both are ours
+        f"SELECT id, event_id, table_name, op, row, at, again, traceparent, ({context}), seq"  # noqa: S608 - both are ours
         f" FROM (SELECT * FROM changes {which}) AS change ORDER BY id"
-    )
+    ).columns(*map(column, _COLUMNS))
 
 
 async def _read(connection: AsyncConnection, which: str, context: str, **values: Any) -> list[tuple[Change, int]]:

@@ -35,11 +35,18 @@ _TRACE = text("SELECT set_config('tandem.traceparent', :traceparent, true)")
 
 
 class Database:
-    """One PostgreSQL database."""
+    """One PostgreSQL database.
+
+    Attributes:
+        engine: its pool of connections, on which PostgreSQL commits each statement by itself. Most requests need that,
+            and SQLAlchemy pays for each connection that it lends otherwise.
+        transactional: the same pool, for transactions (READ COMMITTED).
+    """
 
     def __init__(self, url: str, *, application_name: str) -> None:
         self.engine: AsyncEngine = create_async_engine(
             url,
+            isolation_level="AUTOCOMMIT",
             pool_size=POOL_SIZE,
             max_overflow=0,
             pool_use_lifo=True,
@@ -50,7 +57,7 @@ class Database:
                 "server_settings": {"application_name": application_name, "timezone": "UTC"},
             },
         )
-        self._autocommitting = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.transactional: AsyncEngine = self.engine.execution_options(isolation_level="READ COMMITTED")
         self._after_commit: list[Callable[[], None]] = []
 
     def after_commit(self, call: Callable[[], None]) -> None:
@@ -61,7 +68,7 @@ class Database:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A session whose changes are committed, once, when the block ends, or all undone when it raises."""
         with _span() as traceparent:
-            async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            async with AsyncSession(self.transactional, expire_on_commit=False) as session, session.begin():
                 if traceparent is not None:
                     await session.execute(_TRACE, {"traceparent": traceparent})
                 yield session
@@ -86,7 +93,7 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncSession]:
         """A session for statements that only read. Each sees what is committed when it begins, as it would in a
         transaction (READ COMMITTED)."""
-        async with AsyncSession(self._autocommitting, expire_on_commit=False) as session:
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
 
     def _committed(self) -> None:

@@ -73,33 +73,31 @@ class Caller:
             raise Forbidden(f"this needs a token with the scope {scope!r}")
 
 
-async def _edge(request: Request) -> Edge:
+def edge_of(request: Request) -> Edge:
+    """The edge of its application."""
     edge: Edge = request.app.state.edge
     return edge
 
 
-CurrentEdge = Annotated[Edge, Depends(_edge)]
-
-
-async def _session(edge: CurrentEdge) -> AsyncIterator[AsyncSession]:
-    async with edge.database.transaction() as session:
+async def _session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with edge_of(request).database.transaction() as session:
         yield session
 
 
-async def _statement(edge: CurrentEdge) -> AsyncIterator[AsyncSession]:
-    async with edge.database.statement() as session:
+async def _statement(request: Request) -> AsyncIterator[AsyncSession]:
+    async with edge_of(request).database.statement() as session:
         yield session
 
 
-async def _reading(edge: CurrentEdge) -> AsyncIterator[AsyncSession]:
-    async with edge.database.reading() as session:
+async def _reading(request: Request) -> AsyncIterator[AsyncSession]:
+    async with edge_of(request).database.reading() as session:
         yield session
 
 
 async def _caller(
-    edge: CurrentEdge,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 ) -> Caller:
+    edge = edge_of(request)
     if credentials is None:
         raise Unauthorized("send `Authorization: Bearer <token>`")
     try:
@@ -113,8 +111,8 @@ async def _caller(
     return caller
 
 
-async def _now(edge: CurrentEdge) -> dt.datetime:
-    return edge.clock()
+async def _now(request: Request) -> dt.datetime:
+    return edge_of(request).clock()
 
 
 CurrentCaller = Annotated[Caller, Depends(_caller)]

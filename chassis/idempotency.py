@@ -18,7 +18,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.database import Database
-from chassis.edge import Caller, CurrentCaller, CurrentEdge
+from chassis.edge import Caller, CurrentCaller, edge_of
 from chassis.errors import Unprocessable
 from chassis.migrate import execute_script
 
@@ -122,7 +122,6 @@ def _answer(body: str, status: int) -> Response:
 
 async def _once(
     request: Request,
-    edge: CurrentEdge,
     caller: CurrentCaller,
     key: Annotated[
         str | None,
@@ -134,7 +133,7 @@ async def _once(
         ),
     ] = None,
 ) -> Once:
-    return Once(request, edge.database, caller, key)
+    return Once(request, edge_of(request).database, caller, key)
 
 
 IdempotentOnce = Annotated[Once, Depends(_once)]

@@ -44,10 +44,10 @@ _DEPOSE = text(
 async def leadership(engine: AsyncEngine) -> AsyncIterator[AsyncConnection | None]:
     """The connection that holds the lock, or None while somebody else has it. It is closed at the end.
 
-    Each statement on it is a transaction of its own, which no commit waits for the disk for: see docs/decisions/0018.
+    `engine` has PostgreSQL commit each statement by itself. Here none of them waits for the disk: see
+    docs/decisions/0018.
     """
     async with engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
         try:
             held = await connection.scalar(_TRY, {"key": LOCK})
             if not held and await connection.scalar(_DEPOSE, {"key": LOCK, "silence": SILENCE}):

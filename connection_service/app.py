@@ -9,7 +9,7 @@ from chassis.bus import Bus
 from chassis.database import Database
 from chassis.dev_tokens import dev_tokens
 from chassis.edge import Edge
-from chassis.http import HttpServer, create_app
+from chassis.http import HttpServer, add_routes, create_app
 from chassis.migrate import head, migrations_of
 from chassis.process import listen, run_together
 from chassis.rates import RateLimit
@@ -39,9 +39,9 @@ def create_http(
         checks=edge.checks(bus, revision),
         allowed_origins=settings.allowed_origins,
     )
-    app.include_router(router)
+    add_routes(app, router)
     if auth.dev:
-        app.include_router(dev_tokens(auth))
+        add_routes(app, dev_tokens(auth))
     app.state.catalogue = load_catalogue()
     app.state.revocations = revocations
     edge.attach(app)

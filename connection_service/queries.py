@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, exists, select, text, tuple_, update
+from sqlalchemy import Row, and_, column, exists, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from connection_service.models import Answer, DailyConnection, Invite, Member, Partnership
@@ -157,7 +157,7 @@ WITH held AS (
     RETURNING id, connection_id, author_id, text, created_at
 )
 SELECT held.ended_at, created.* FROM held LEFT JOIN created ON true
-""")
+""").columns(*map(column, ("ended_at", "id", "connection_id", "author_id", "text", "created_at")))
 
 
 async def create_answer(session: AsyncSession, connection: UUID, author: str, words: str) -> Row[Any] | None:

@@ -9,7 +9,7 @@ from chassis.bus import Bus
 from chassis.consumer import Consumer
 from chassis.database import Database
 from chassis.edge import Edge
-from chassis.http import HttpServer, create_app
+from chassis.http import HttpServer, add_routes, create_app
 from chassis.lag import Lag
 from chassis.migrate import head, migrations_of
 from chassis.process import listen, run_together
@@ -39,10 +39,10 @@ def create_http(edge: Edge, settings: Settings, auth: AuthSettings, bus: Bus, re
         checks=edge.checks(bus, revision),
         allowed_origins=settings.allowed_origins,
     )
-    app.include_router(router)
+    add_routes(app, router)
     if auth.dev:
-        app.include_router(
-            demo_page(connection=settings.connection_url, push=settings.push_url, control=settings.control_url)
+        add_routes(
+            app, demo_page(connection=settings.connection_url, push=settings.push_url, control=settings.control_url)
         )
     edge.attach(app)
     return app

@@ -135,8 +135,7 @@ async def test_another_relay_may_have_found_the_loss(
 ) -> None:
     """All services share the stream. It has lost nothing that this one has marked; only what it cannot know of."""
     carrier = Carrier(things, Audit(things, INTERPRETER, "things.>"), INTERPRETER)
-    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
+    async with database.engine.connect() as connection:
         await insert("a")
         assert await carrier.carry(connection) == "done"
         await insert("b")
@@ -156,8 +155,7 @@ async def test_two_relays_that_find_a_loss_do_not_go_on_telling_each_other_of_it
 ) -> None:
     """Each has begun an epoch; that of the other is no news, however much waits."""
     carrier = Carrier(things, Audit(things, INTERPRETER, "things.>"), INTERPRETER)
-    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
+    async with database.engine.connect() as connection:
         await insert(*(str(number) for number in range(2 * BATCH + 1)))
         while await carrier.carry(connection) == "more":
             pass

@@ -86,8 +86,7 @@ async def test_a_change_is_read_with_one_statement_and_marked_with_another(
     told: list[str] = []
     event.listen(database.engine.sync_engine, "before_cursor_execute", lambda *call: told.append(call[2].split()[0]))
     carrier = Carrier(things, Audit(things, INTERPRETER, "things.>"), INTERPRETER)
-    engine = database.engine.execution_options(isolation_level="AUTOCOMMIT")
-    async with engine.connect() as connection:
+    async with database.engine.connect() as connection:
         assert await carrier.carry(connection) == "done"  # and has audited the stream
         told.clear()
         await insert("a", "b")
@@ -103,7 +102,7 @@ async def test_a_transaction_that_commits_late_with_low_ids_is_not_skipped(
 ) -> None:
     """What is rolled back is: ids become visible out of order, and some never."""
     start_relay()
-    async with database.engine.connect() as late, database.engine.connect() as never:
+    async with database.transactional.connect() as late, database.transactional.connect() as never:
         await never.execute(text("INSERT INTO things (note) VALUES ('never')"))
         await late.execute(text("INSERT INTO things (note) VALUES ('late')"))
         await insert("early")
@@ -214,7 +213,7 @@ async def test_what_was_published_but_not_marked_is_not_published_again(
 ) -> None:
     """A relay ends between the two; the next one marks with the sequences of the first time."""
     await insert(*numbered(count))
-    async with database.engine.begin() as holder:
+    async with database.transactional.begin() as holder:
         await holder.execute(text("SELECT FROM changes FOR UPDATE"))
         _, _, task = start_relay()
         await blocked()

@@ -16,7 +16,7 @@ async def test_an_unpublished_change_is_never_forgotten(database: Database, inse
     await insert("unpublished", "a", "b", "c")
     await sql("UPDATE changes SET at = now() - interval '1 year'")
     await sql("UPDATE changes SET seq = id WHERE row ->> 'note' <> 'unpublished'")
-    async with database.engine.begin() as connection:
+    async with database.transactional.begin() as connection:
         hour = dt.timedelta(hours=1)
         assert [await changes.forget(connection, keep=hour, limit=2) for _ in range(3)] == [2, 1, 0]
     assert [row["note"] for row in await sql("SELECT row ->> 'note' AS note FROM changes")] == ["unpublished"]

@@ -45,7 +45,7 @@ def carrier(things: Stream) -> Callable[[], Carrier]:
 @pytest.fixture
 def engine(database: Database) -> AsyncEngine:
     """Whose connections are like a leader's."""
-    return database.engine.execution_options(isolation_level="AUTOCOMMIT")
+    return database.engine
 
 
 @pytest.mark.parametrize("count", [1, 20])

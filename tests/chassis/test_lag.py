@@ -49,7 +49,7 @@ async def test_it_is_not_looked_at_all_the_time(database: Database, insert: Inse
     """A relay under load makes hundreds of turns a second."""
     backlog = Backlog(every=3600)
     backlog.begin()
-    async with database.engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+    async with database.engine.connect() as connection:
         await backlog.look(connection)
         await connection.execute(text("INSERT INTO things (note) VALUES ('a')"))
         await backlog.look(connection)

@@ -135,7 +135,7 @@ async def test_what_was_made_can_be_removed(empty_url: str) -> None:
     """The helpers undo what they did."""
     await migrate.upgrade(empty_url, MIGRATIONS)
     database = Database(empty_url, application_name="test")
-    async with database.engine.begin() as connection:
+    async with database.transactional.begin() as connection:
         await connection.run_sync(downgrade)
     await database.close()
     assert await tables(empty_url) == {"alembic_version"}

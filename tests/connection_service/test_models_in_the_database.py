@@ -131,7 +131,7 @@ async def test_the_migrations_can_be_undone_and_done_again(database: Database, s
         config.attributes["connection"] = connection
         command.downgrade(config, "base")
 
-    async with database.engine.begin() as connection:
+    async with database.transactional.begin() as connection:
         await connection.run_sync(undo)
     assert await sql("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == []
     assert await sql("SELECT typname FROM pg_type WHERE typtype = 'd' AND typnamespace = 'public'::regnamespace") == []

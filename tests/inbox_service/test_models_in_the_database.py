@@ -179,7 +179,7 @@ async def back_to(database: Database, revision: str) -> None:
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
 
-    async with database.engine.begin() as connection:
+    async with database.transactional.begin() as connection:
         await connection.run_sync(undo)
 
 
