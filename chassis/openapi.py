@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.errors import (
@@ -59,7 +60,8 @@ class Methods:
     """Refuses methods that a path does not have, and names those that it has (RFC 9110, sections 10.2.1 and 15.5.6).
 
     The router would name the methods of one route only, and take a path that is spelled out in one route for an
-    instance of another's template. What the document leaves out is left to the router.
+    instance of another's template. What the document leaves out is left to the router. The document itself is not
+    asked: to make it would hold up the first request, and all else that the process does, for longer than one takes.
     """
 
     def __init__(self, app: ASGIApp, *, application: FastAPI) -> None:
@@ -78,11 +80,15 @@ class Methods:
 
     def _allowed(self, path: str) -> frozenset[str]:
         if not self._paths:
-            named = sorted(self._application.openapi()["paths"].items(), key=lambda item: "{" in item[0])
-            self._paths = [(_pattern(path), frozenset(map(str.upper, methods))) for path, methods in named]
+            named: dict[str, frozenset[str]] = {}
+            for route in self._application.routes:
+                if isinstance(route, APIRoute) and route.include_in_schema:
+                    named[route.path_format] = named.get(route.path_format, frozenset()).union(route.methods or ())
+            spelled_out_first = sorted(named, key=lambda path: "{" in path)
+            self._paths = [(_pattern(path), named[path]) for path in spelled_out_first]
         return next((methods for pattern, methods in self._paths if pattern.fullmatch(path)), frozenset())
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """What fits a path of the document: each parameter is one part of it."""
+    """What fits a path of a route: each parameter is one part of it."""
     return re.compile(re.sub(r"\\\{.*?\\\}", "[^/]+", re.escape(template)))

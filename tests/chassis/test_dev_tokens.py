@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from chassis.auth import Authenticator
 from chassis.dev_tokens import TTL_MAX, dev_tokens
-from chassis.http import create_app
+from chassis.http import add_routes, create_app
 from chassis.settings import AuthSettings
 
 Serve = Callable[[FastAPI], Awaitable[httpx.AsyncClient]]
@@ -27,7 +27,7 @@ def development() -> AuthSettings:
 async def client(serve: Serve, development: AuthSettings) -> httpx.AsyncClient:
     """The client of an application that gives tokens to whoever asks."""
     app = create_app("Things", version="1", checks={})
-    app.include_router(dev_tokens(development))
+    add_routes(app, dev_tokens(development))
     return await serve(app)
 
 
