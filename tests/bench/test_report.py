@@ -104,3 +104,16 @@ def test_all_pictures_that_the_page_shows_are_written(results: Results, tmp_path
     shown = {part.split(")")[0] for part in page.split("](images/")[1:]}
     assert shown == {file.name for file in (tmp_path / "images").iterdir()}
     assert all((tmp_path / "images" / name).read_text().startswith("<svg") for name in shown)
+
+
+def test_what_was_not_reached_has_its_reason_and_what_was_reached_none(results: Results) -> None:
+    """Also where nobody knows it."""
+    results.of_job = [
+        ("the whole job: at least 5 times", "4 times", "no"),
+        ("the whole job: 99th percentile", "1 ms", "yes"),
+        ("what nobody has thought of", "1", "no"),
+    ]
+    reasons = report.text(results).split("Why not, where it was not reached:")[1].split("## ")[0]
+    assert report.WHY["the whole job: at least"] in reasons
+    assert report.WHY["the whole job: 99th percentile"] not in reasons
+    assert "- *what nobody has thought of*: unknown." in reasons
