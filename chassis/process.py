@@ -87,7 +87,7 @@ def main(start: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(signalled())
-    except* Exception as failures:
+    except Exception as failures:  # a group or not; what is raised in `except*` some 3.11 put into one
         log.exception("failed", exc_info=failures)
         raise SystemExit(1) from None
 

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import tarfile
 from pathlib import Path
 
 import pytest
@@ -65,8 +64,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     printed = run("npm", "pack", "--pack-destination", folder, cwd=source)
     archive = next(folder.glob("*.tgz"), None)
     assert archive is not None, printed
-    with tarfile.open(archive) as packed:
-        packed.extractall(project / "node_modules", filter="data")
+    shutil.unpack_archive(archive, project / "node_modules")
     (project / "node_modules" / "package").rename(project / "node_modules" / "tandem-inbox")
     return project
 
