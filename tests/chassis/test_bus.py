@@ -66,6 +66,26 @@ async def test_who_is_cancelled_just_when_an_answer_comes_is_cancelled(bus: Bus)
     assert (asking.cancelled(), went_on) == (True, False)
 
 
+async def test_who_is_cancelled_while_a_message_waits_to_be_sent_is_cancelled(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """nats-py forgets it, when so much waits that it waits too."""
+    monkeypatch.setattr(bus.client, "_max_pending_size", 1)
+    went_on = False
+
+    async def say() -> None:
+        nonlocal went_on
+        await bus.client.publish("news", b"more than may wait")
+        went_on = True
+
+    saying = asyncio.create_task(say())
+    await asyncio.sleep(0)  # it has begun to wait: nothing is sent before the next turn of the loop
+    assert not saying.done()
+    saying.cancel()
+    await asyncio.wait([saying])
+    assert (saying.cancelled(), went_on) == (True, False)
+
+
 async def test_a_lost_server_is_found_again_and_subscriptions_go_on(nats: Nats, bus: Bus) -> None:
     """Each time, and those who want to know are told when it is done."""
     told: list[str] = []

@@ -100,6 +100,8 @@ async def test_messages_come_in_order_and_wait_nowhere(subscriber: Subscriber, a
     """nats-py's own queue, and with it its limit, is not involved: there is one for all, and nothing stays in it."""
     arrivals = Arrivals()
     subscription = await subscriber.take(alice, arrivals)
+    other = await subscriber.take(f"{alice}.other", Arrivals())
+    assert vars(subscription)["_pending_queue"] is vars(other)["_pending_queue"]
     for number in range(2_000):
         await subscriber.publish(alice, b"%d" % number)
     assert [(await arrivals.next())[2] for _ in range(2_000)] == [b"%d" % number for number in range(2_000)]
