@@ -28,6 +28,11 @@ COMMAND_TIMEOUT = 10.0
 RETRY = 0.5
 """Seconds between attempts to reach a database that is away."""
 
+RANDOM_PAGE_COST = "1.1"
+"""What PostgreSQL is to think of a page that does not follow the one before, where one that does costs 1: it is in memory
+or on flash. By its default of 4, for disks that turn, it plans to look through all of a table that is still small, and
+keeps to that plan while the table grows, until its statistics are gathered a minute later."""
+
 UNDEFINED_TABLE = "42P01"
 
 _TRACE = text("SELECT set_config('tandem.traceparent', :traceparent, true)")
@@ -54,7 +59,11 @@ class Database:
             connect_args={
                 "timeout": CONNECT_TIMEOUT,
                 "command_timeout": COMMAND_TIMEOUT,
-                "server_settings": {"application_name": application_name, "timezone": "UTC"},
+                "server_settings": {
+                    "application_name": application_name,
+                    "timezone": "UTC",
+                    "random_page_cost": RANDOM_PAGE_COST,
+                },
             },
         )
         self.transactional: AsyncEngine = self.engine.execution_options(isolation_level="READ COMMITTED")
