@@ -14,6 +14,13 @@ from chassis.settings import AuthSettings
 MAX_TOKEN_BYTES = 8 * 1024
 """Longer than any token in practice (RS256 with a few dozen claims is under 2 KiB), short enough to hash at once."""
 
+REMEMBERED_FOR = 60.0
+"""Seconds for which a token that was found to be good is taken at its word: to prove it takes 0.04 ms with a secret,
+more with a public key. A key that its issuer withdraws is trusted so much longer; a revocation is heeded at once."""
+
+REMEMBERED_MAX = 10_000
+"""Tokens that are remembered, some 10 MB."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claims:
@@ -37,13 +44,22 @@ class Authenticator:
     they are not revoked, where `revocations` are given."""
 
     def __init__(
-        self, keys: Keys, *, audience: str, issuer: str, leeway: float, revocations: Revocations | None = None
+        self,
+        keys: Keys,
+        *,
+        audience: str,
+        issuer: str,
+        leeway: float,
+        revocations: Revocations | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._keys = keys
         self._audience = audience
         self._issuer = issuer
         self._leeway = leeway
         self._revocations = revocations
+        self._clock = clock
+        self._remembered: dict[str, tuple[Claims, float]] = {}
 
     @classmethod
     def of(cls, settings: AuthSettings, revocations: Revocations | None = None) -> "Authenticator":
@@ -67,6 +83,26 @@ class Authenticator:
             InvalidToken: it is malformed, expired, revoked, or not signed for us by our issuer.
             BusUnavailable: it is not known yet which tokens were revoked.
         """
+        claims = self._known(token)
+        if claims is None:
+            claims = await self._proven(token)
+            self._remember(token, claims)
+        if self._revocations is not None:
+            self._revocations.check(claims.subject, claims.issued_at)
+        return claims
+
+    def _known(self, token: str) -> Claims | None:
+        """What was proven of a token not long ago, unless it has ended since."""
+        claims, until = self._remembered.get(token, (None, 0.0))
+        return claims if self._clock() < until else None
+
+    def _remember(self, token: str, claims: Claims) -> None:
+        self._remembered.pop(token, None)  # it has its place by when it was proven
+        if len(self._remembered) >= REMEMBERED_MAX:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[token] = claims, min(self._clock() + REMEMBERED_FOR, claims.expires_at + self._leeway)
+
+    async def _proven(self, token: str) -> Claims:
         if len(token) > MAX_TOKEN_BYTES:
             raise InvalidToken(f"the token is over {MAX_TOKEN_BYTES} bytes")
         if not token.isascii():
@@ -86,8 +122,6 @@ class Authenticator:
             issued_at = float(claims["iat"]) if "iat" in claims else None
         except (jwt.PyJWTError, OverflowError) as error:
             raise InvalidToken(f"the token is refused: {error}") from error
-        if self._revocations is not None:
-            self._revocations.check(claims["sub"], issued_at)
         scope = claims.get("scope", "")
         scopes = frozenset(scope.split() if isinstance(scope, str) else ())
         return Claims(claims["sub"], scopes, expires_at, issued_at)

@@ -70,7 +70,6 @@ async def measure(rounds: int, core: Cores, clients: int = CLIENTS) -> list[Row]
 @contextlib.asynccontextmanager
 async def _steps(core: Cores, clients: int) -> AsyncIterator[dict[str, Step]]:
     auth = AuthSettings(secret=secrets.token_hex(32))
-    authenticator = Authenticator.of(auth)
     users = [user_id(user_name(number)) for number in range(clients)]
     tokens = [issue_token(auth, user) for user in users]
     broker, client = EventsStream(), Subscriber()
@@ -93,7 +92,7 @@ async def _steps(core: Cores, clients: int) -> AsyncIterator[dict[str, Step]]:
             wire.data_to_send()
 
         async def token(number: int) -> None:
-            await authenticator.check(tokens[number])
+            await Authenticator.of(auth).check(tokens[number])  # one that has never seen it
 
         async def subscription(number: int) -> None:
             await client.take_events(push_filter(users[number]), _nothing)

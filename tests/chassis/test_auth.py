@@ -13,8 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from chassis.auth import MAX_TOKEN_BYTES, Authenticator, issue_token
+from chassis import auth as module
+from chassis.auth import MAX_TOKEN_BYTES, REMEMBERED_FOR, Authenticator, issue_token
 from chassis.errors import InvalidToken
+from chassis.keys import Algorithm, OneKey
 from chassis.settings import AuthSettings
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | Ed25519PrivateKey
@@ -163,3 +165,78 @@ async def test_a_token_over_the_limit_is_refused_unread(auth: AuthSettings) -> N
     await authenticator.check(issue_token(auth, "alice", scope="s" * (spare * 3 // 4 - 2)))
     with pytest.raises(InvalidToken, match=f"over {MAX_TOKEN_BYTES} bytes"):
         await authenticator.check(issue_token(auth, "alice", scope="s" * spare))
+
+
+class AskedKey(OneKey):
+    """A key that counts how often it is needed."""
+
+    asked = 0
+
+    async def find(self, token: str) -> tuple[Any, tuple[Algorithm, ...]]:
+        self.asked += 1
+        return await super().find(token)
+
+
+@pytest.fixture
+def key(auth: AuthSettings) -> AskedKey:
+    return AskedKey(auth.secret, ("HS256",))
+
+
+@pytest.fixture
+def times() -> list[float]:
+    """The clock by which tokens are remembered: the last entry is what time it is."""
+    return [time.time()]
+
+
+@pytest.fixture
+def remembering(key: AskedKey, times: list[float]) -> Authenticator:
+    return Authenticator(key, audience="tandem", issuer="tandem", leeway=10, clock=lambda: times[-1])
+
+
+async def test_a_good_token_is_proven_once_in_a_while(
+    auth: AuthSettings, remembering: Authenticator, key: AskedKey, times: list[float]
+) -> None:
+    """What it says is the same each time."""
+    token = issue_token(auth, "alice", scope="inbox:write")
+    said = await remembering.check(token)
+    times.append(times[0] + REMEMBERED_FOR - 0.001)
+    assert (await remembering.check(token), key.asked) == (said, 1)
+    times.append(times[0] + REMEMBERED_FOR)
+    assert (await remembering.check(token), key.asked) == (said, 2)
+
+
+async def test_a_token_is_remembered_no_longer_than_it_is_good(
+    auth: AuthSettings, remembering: Authenticator, key: AskedKey, times: list[float]
+) -> None:
+    """By the leeway longer than it says, as always."""
+    token = issue_token(auth, "alice", ttl=20, now=lambda: times[0])
+    for seconds, proven in ((29.999, 1), (30.001, 2)):
+        await remembering.check(token)
+        times.append(times[0] + seconds)
+        await remembering.check(token)
+        assert key.asked == proven
+
+
+async def test_a_token_that_was_refused_is_not_remembered(
+    auth: AuthSettings, remembering: Authenticator, key: AskedKey
+) -> None:
+    """Nor one that differs from a good one in a letter."""
+    good = issue_token(auth, "alice")
+    await remembering.check(good)
+    for _ in range(2):
+        with pytest.raises(InvalidToken):
+            await remembering.check(good[:-4] + "AAAA")
+    assert key.asked == 3
+
+
+async def test_no_more_tokens_are_remembered_than_there_is_room_for(
+    auth: AuthSettings, remembering: Authenticator, key: AskedKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that was proven first goes first."""
+    monkeypatch.setattr(module, "REMEMBERED_MAX", 2)
+    tokens = [issue_token(auth, user) for user in ("alice", "bob", "carol")]
+    for token in tokens:
+        await remembering.check(token)
+    for number, asked in ((2, 3), (1, 3), (0, 4), (2, 4), (1, 5)):
+        await remembering.check(tokens[number])
+        assert key.asked == asked

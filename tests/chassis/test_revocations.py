@@ -65,6 +65,20 @@ async def heeds(revocations: Revocations, user: str, issued_at: float) -> bool:
     return await until(refuses, within=WITHIN)
 
 
+async def test_a_token_that_was_found_good_a_moment_ago_is_refused_as_soon_as_it_is_revoked(
+    bus: Bus, auth: AuthSettings
+) -> None:
+    """It is remembered only that it is genuine."""
+    revocations = revocations_on(bus)
+    authenticator = Authenticator.of(auth, revocations)
+    await revocations.catch_up()
+    token = issue_token(auth, "dora")
+    await authenticator.check(token)
+    await revoke(revocations, "dora", time.time() + 1)
+    with pytest.raises(InvalidToken, match="revoked"):
+        await authenticator.check(token)
+
+
 async def test_what_was_issued_before_is_refused_and_what_is_issued_afterwards_is_good(
     bus: Bus, auth: AuthSettings
 ) -> None:
