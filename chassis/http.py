@@ -5,11 +5,13 @@ import contextlib
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
+from fastapi.telemetry import TelemetryConfig
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -37,6 +39,9 @@ KEEP_ALIVE = 75
 """Seconds that a connection may be idle: longer than proxies and pools of clients keep one (60 s in nginx, 5 s in
 httpx), so that it is they who hang up. If we did, it would race with their next request."""
 
+_NONE_BUT_OURS: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI would tell of each request beside `chassis.observation`, and asks each time whether anybody wants to know."""
+
 Check = Callable[[], Awaitable[bool]]
 
 
@@ -48,7 +53,7 @@ def create_app(
     It has `/metrics` too, which is no part of the API: an edge must not pass it on. Pages from `allowed_origins` may
     call it.
     """
-    app = Application(title=title, version=version, redoc_url=None)
+    app = Application(title=title, version=version, redoc_url=None, telemetry=_NONE_BUT_OURS)
 
     @app.get("/healthz", tags=["operation"], summary="Whether the process lives")
     async def healthz() -> dict[str, str]:
@@ -146,8 +151,8 @@ class RequestIds:
                 MutableHeaders(scope=message)["x-request-id"] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, send_with_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id)  # of this request: it has a context of its own
+        await self._app(scope, receive, send_with_id)
 
 
 class BodyLimit:
