@@ -1,4 +1,4 @@
-"""Owns the database connection: the engine, one transaction a request, and telling "away" from "wrong"."""
+"""Owns the database connection: the engine, what a request opens on it, and telling "away" from "wrong"."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 import structlog
 from opentelemetry.trace import SpanKind
 from sqlalchemy import exc, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from chassis import tracing
 from chassis.failpoints import Point, reached
@@ -29,9 +29,9 @@ RETRY = 0.5
 """Seconds between attempts to reach a database that is away."""
 
 RANDOM_PAGE_COST = "1.1"
-"""What PostgreSQL is to think of a page that does not follow the one before, where one that does costs 1: it is in memory
-or on flash. By its default of 4, for disks that turn, it plans to look through all of a table that is still small, and
-keeps to that plan while the table grows, until its statistics are gathered a minute later."""
+"""What PostgreSQL is to reckon for a page that does not follow the one before, where one that does costs 1: both are in
+memory or on flash. By its default of 4, for disks that turn, it plans to look through all of a table that is still
+small, and keeps to that plan while the table grows, until its statistics are gathered a minute later."""
 
 UNDEFINED_TABLE = "42P01"
 
@@ -74,36 +74,36 @@ class Database:
         self._after_commit.append(call)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A session whose changes are committed, once, when the block ends, or all undone when it raises."""
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which all is committed, once, when the block ends, or undone when it raises."""
         with _span() as traceparent:
-            async with AsyncSession(self.transactional, expire_on_commit=False) as session, session.begin():
+            async with self.transactional.begin() as connection:
                 if traceparent is not None:
-                    await session.execute(_TRACE, {"traceparent": traceparent})
-                yield session
+                    await connection.execute(_TRACE, {"traceparent": traceparent})
+                yield connection
         self._committed()
 
     @asynccontextmanager
-    async def statement(self) -> AsyncIterator[AsyncSession]:
-        """A session for one statement that writes, which PostgreSQL commits by itself when it has ended.
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for one statement that writes, which PostgreSQL commits by itself when it has ended.
 
         A transaction around it would be two round trips more, and they cost more than most statements do. A trace that
         is recorded needs one: its changes are told of it there.
         """
         if tracing.in_recorded_trace():
-            async with self.transaction() as session:
-                yield session
+            async with self.transaction() as connection:
+                yield connection
             return
-        async with self.reading() as session:
-            yield session
+        async with self.reading() as connection:
+            yield connection
         self._committed()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session for statements that only read. Each sees what is committed when it begins, as it would in a
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """A connection for statements that only read. Each sees what is committed when it begins, as it would in a
         transaction (READ COMMITTED)."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
-            yield session
+        async with self.engine.connect() as connection:
+            yield connection
 
     def _committed(self) -> None:
         reached(Point.COMMITTED)

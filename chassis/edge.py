@@ -1,18 +1,17 @@
-"""Owns what each HTTP request is given: a session of the database, the caller, the time.
+"""Owns what each HTTP request is given: the database, the caller, the time.
 
 Dependencies, here and in the services, are coroutines also where they wait for nothing: FastAPI runs any other
 callable in a thread, which costs more than most of them do.
 """
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 import structlog
 from fastapi import Depends, FastAPI, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.auth import Authenticator
 from chassis.bus import Bus
@@ -79,19 +78,8 @@ def edge_of(request: Request) -> Edge:
     return edge
 
 
-async def _session(request: Request) -> AsyncIterator[AsyncSession]:
-    async with edge_of(request).database.transaction() as session:
-        yield session
-
-
-async def _statement(request: Request) -> AsyncIterator[AsyncSession]:
-    async with edge_of(request).database.statement() as session:
-        yield session
-
-
-async def _reading(request: Request) -> AsyncIterator[AsyncSession]:
-    async with edge_of(request).database.reading() as session:
-        yield session
+async def _database(request: Request) -> Database:
+    return edge_of(request).database
 
 
 async def _caller(
@@ -117,14 +105,9 @@ async def _now(request: Request) -> dt.datetime:
 
 CurrentCaller = Annotated[Caller, Depends(_caller)]
 
-Session = Annotated[AsyncSession, Depends(_session, scope="function")]
-"""A transaction. Committed before the response is sent: a client that reads 2xx can rely on it."""
-
-Statement = Annotated[AsyncSession, Depends(_statement, scope="function")]
-"""The same for requests that write with one statement only, and need no transaction around it."""
-
-Reading = Annotated[AsyncSession, Depends(_reading, scope="function")]
-"""For requests that write nothing."""
+TheDatabase = Annotated[Database, Depends(_database)]
+"""For a call to open what it needs, when its input has turned out to be good: who sends bad input takes no connection.
+What it writes is committed when it closes that, so before the answer: a client that reads 2xx can rely on it."""
 
 Now = Annotated[dt.datetime, Depends(_now)]
 """When the request came in."""

@@ -15,7 +15,7 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
 from chassis.edge import Caller, CurrentCaller, edge_of
@@ -70,7 +70,7 @@ def remove_idempotency_keys() -> None:
     execute_script("DROP TABLE idempotency_keys")
 
 
-Create = Callable[[AsyncSession], Awaitable[BaseModel]]
+Create = Callable[[AsyncConnection], Awaitable[BaseModel]]
 
 
 class Once:
@@ -86,27 +86,27 @@ class Once:
         """Answer with `create`'s result, or with the first answer if this key was used before. It is committed then.
 
         Args:
-            create: does it, in the session that it is given.
+            create: does it, on the connection that it is given.
             statement: whether it writes with one statement only, which without a key needs no transaction around it.
 
         Raises:
             Unprocessable: the key was used for another request.
         """
         if self._key is None:
-            async with self._database.statement() if statement else self._database.transaction() as session:
-                created = await create(session)
+            async with self._database.statement() if statement else self._database.transaction() as connection:
+                created = await create(connection)
             return _answer(created.model_dump_json(), status)
-        async with self._database.transaction() as session:
-            return await self._once(session, status, create)
+        async with self._database.transaction() as connection:
+            return await self._once(connection, status, create)
 
-    async def _once(self, session: AsyncSession, status: int, create: Create) -> Response:
+    async def _once(self, connection: AsyncConnection, status: int, create: Create) -> Response:
         fingerprint = await self._fingerprint()
         claim = {**self._identity, "request": fingerprint, "keep": KEEP}
-        if await session.scalar(_CLAIM, claim):
-            created = (await create(session)).model_dump_json()
-            await session.execute(_REMEMBER, {**self._identity, "status": status, "response": created})
+        if await connection.scalar(_CLAIM, claim):
+            created = (await create(connection)).model_dump_json()
+            await connection.execute(_REMEMBER, {**self._identity, "status": status, "response": created})
             return _answer(created, status)
-        first = (await session.execute(_RECALL, self._identity)).one()
+        first = (await connection.execute(_RECALL, self._identity)).one()
         if first.request != fingerprint:
             raise Unprocessable("this key was used for another request; use a new one", field="Idempotency-Key")
         return JSONResponse(first.response, first.status, {"Idempotency-Replayed": "true"})

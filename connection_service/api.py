@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 
-from chassis.edge import CurrentCaller, Now, Reading, Session
+from chassis.edge import CurrentCaller, Now, TheDatabase
 from chassis.fields import Text
 from chassis.idempotency import IdempotentOnce
 from chassis.paging import PAGE, Cursor, Limit, Page
@@ -94,7 +94,7 @@ Catalogue = Annotated[daily.Catalogue, Depends(_catalogue)]
 async def invite(caller: CurrentCaller, now: Now, once: IdempotentOnce, wish: NewInvite | None = None) -> Response:
     """Make a code that works once and for seven days."""
     zone = (wish or NewInvite()).time_zone
-    return await once.run(201, lambda session: partnerships.invite(session, caller.user_id, time_zone=zone, now=now))
+    return await once.run(201, lambda db: partnerships.invite(db, caller.user_id, time_zone=zone, now=now))
 
 
 @router.post(
@@ -107,34 +107,39 @@ async def invite(caller: CurrentCaller, now: Now, once: IdempotentOnce, wish: Ne
 async def accept(caller: CurrentCaller, now: Now, once: IdempotentOnce, invite: InviteCode) -> Response:
     """Become the partner of whoever made the code."""
     code = invite.code.upper()
-    return await once.run(201, lambda session: partnerships.accept(session, caller.user_id, code, now=now))
+    return await once.run(201, lambda db: partnerships.accept(db, caller.user_id, code, now=now))
 
 
 @router.get("/partnership", responses=refusals(NoPartnership), tags=["partnership"])
-async def partnership(session: Reading, caller: CurrentCaller) -> events.Partnership:
+async def partnership(database: TheDatabase, caller: CurrentCaller) -> events.Partnership:
     """The caller's partnership."""
-    return await partnerships.current(session, caller.user_id)
+    async with database.reading() as db:
+        return await partnerships.current(db, caller.user_id)
 
 
 @router.delete("/partnership", status_code=204, responses=refusals(NoPartnership), tags=["partnership"])
-async def end_partnership(session: Session, caller: CurrentCaller, now: Now) -> Response:
+async def end_partnership(database: TheDatabase, caller: CurrentCaller, now: Now) -> Response:
     """End it, for both. The history stays readable."""
-    await partnerships.end(session, caller.user_id, now=now)
+    async with database.transaction() as db:
+        await partnerships.end(db, caller.user_id, now=now)
     return Response(status_code=204)
 
 
 @router.get("/daily-connections", tags=["daily"])
 async def history(
-    session: Reading, caller: CurrentCaller, cursor: Cursor = None, limit: Limit = PAGE
+    database: TheDatabase, caller: CurrentCaller, cursor: Cursor = None, limit: Limit = PAGE
 ) -> Page[events.DailyConnection]:
     """All questions of all partnerships of the caller, the latest first."""
-    return await daily.history(session, caller.user_id, cursor=cursor, limit=limit)
+    before = daily.behind(cursor)
+    async with database.reading() as db:
+        return await daily.history(db, caller.user_id, before=before, limit=limit)
 
 
 @router.get("/daily-connections/today", responses=refusals(NoPartnership), tags=["daily"])
-async def today(session: Session, caller: CurrentCaller, catalogue: Catalogue, now: Now) -> events.DailyConnection:
+async def today(database: TheDatabase, caller: CurrentCaller, catalogue: Catalogue, now: Now) -> events.DailyConnection:
     """Today's question, with the answers given so far."""
-    return await daily.today(session, caller.user_id, catalogue, now=now)
+    async with database.transaction() as db:
+        return await daily.today(db, caller.user_id, catalogue, now=now)
 
 
 @router.post(
@@ -146,14 +151,12 @@ async def today(session: Session, caller: CurrentCaller, catalogue: Catalogue, n
 )
 async def answer(caller: CurrentCaller, once: IdempotentOnce, connection_id: UUID, new: NewAnswer) -> Response:
     """Answer a question, once."""
-    return await once.run(
-        201, lambda session: daily.answer(session, caller.user_id, connection_id, new.text), statement=True
-    )
+    return await once.run(201, lambda db: daily.answer(db, caller.user_id, connection_id, new.text), statement=True)
 
 
 @router.get("/suggestions", tags=["daily"])
 async def suggestions(
-    session: Session,
+    database: TheDatabase,
     caller: CurrentCaller,
     catalogue: Catalogue,
     now: Now,
@@ -161,7 +164,9 @@ async def suggestions(
     limit: Limit = PAGE,
 ) -> Page[events.DailyConnection]:
     """Open questions that the caller has not answered yet, the latest first."""
-    return await daily.suggestions(session, caller.user_id, catalogue, cursor=cursor, limit=limit, now=now)
+    before = daily.behind(cursor)
+    async with database.transaction() as db:
+        return await daily.suggestions(db, caller.user_id, catalogue, before=before, limit=limit, now=now)
 
 
 @router.post("/sessions/revoke", status_code=204, tags=["sessions"])

@@ -4,9 +4,9 @@ import datetime as dt
 import secrets
 
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from connection_service import models, queries, views
+from connection_service import queries, views
 from connection_service.errors import AlreadyPartnered, InviteSpent, NoPartnership, OwnInvite, UnknownInvite
 from contracts import events
 
@@ -20,53 +20,47 @@ INVITE_LIFETIME = dt.timedelta(days=7)
 """Long enough for a partner who is away for a while; a forgotten code is worth nothing later."""
 
 
-async def invite(session: AsyncSession, user: str, *, time_zone: str, now: dt.datetime) -> views.Invite:
+async def invite(db: AsyncConnection, user: str, *, time_zone: str, now: dt.datetime) -> views.Invite:
     """Make a code for the partner of `user`."""
-    if await queries.partnership_of(session, user) is not None:
+    if await queries.partnership_of(db, user) is not None:
         raise AlreadyPartnered("you have")
-    row = models.Invite(
-        code="".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH)),
-        inviter_id=user,
-        time_zone=time_zone,
-        expires_at=now + INVITE_LIFETIME,
+    code = "".join(secrets.choice(CODE_ALPHABET) for _ in range(CODE_LENGTH))
+    return views.invite(
+        await queries.create_invite(db, code, user, time_zone=time_zone, expires_at=now + INVITE_LIFETIME)
     )
-    await queries.create_invite(session, row)
-    return views.invite(row)
 
 
-async def accept(session: AsyncSession, user: str, code: str, *, now: dt.datetime) -> events.Partnership:
+async def accept(db: AsyncConnection, user: str, code: str, *, now: dt.datetime) -> events.Partnership:
     """Make `user` the partner of whoever made `code`."""
-    row = await queries.hold_invite(session, code)
+    row = await queries.hold_invite(db, code)
     if row is None:
         raise UnknownInvite
     if row.inviter_id == user:
         raise OwnInvite
     if row.accepted_at is not None or row.expires_at <= now:
         raise InviteSpent
-    taken = await queries.partnered(session, (user, row.inviter_id))
+    taken = await queries.partnered(db, (user, row.inviter_id))
     if taken:
         raise AlreadyPartnered("you have" if user in taken else "whoever invited you has")
     try:
-        partnership = await queries.create_partnership(
-            session, (row.inviter_id, user), time_zone=row.time_zone, now=now
-        )
+        partnership = await queries.create_partnership(db, (row.inviter_id, user), time_zone=row.time_zone, now=now)
     except IntegrityError as error:  # two codes accepted in the same instant; the index decides
         raise AlreadyPartnered("one of you has") from error
-    row.accepted_at = now
+    await queries.spend_invite(db, code, now=now)
     return views.partnership(partnership, sorted((row.inviter_id, user)))
 
 
-async def current(session: AsyncSession, user: str) -> events.Partnership:
+async def current(db: AsyncConnection, user: str) -> events.Partnership:
     """The partnership that `user` is in."""
-    row = await queries.partnership_of(session, user)
+    row = await queries.partnership_of(db, user)
     if row is None:
         raise NoPartnership
-    return views.partnership(row, await queries.members_of(session, row.id))
+    return views.partnership(row, await queries.members_of(db, row.id))
 
 
-async def end(session: AsyncSession, user: str, *, now: dt.datetime) -> None:
+async def end(db: AsyncConnection, user: str, *, now: dt.datetime) -> None:
     """End the partnership of `user`, for both. What was asked and answered stays readable."""
-    row = await queries.partnership_of(session, user)
+    row = await queries.partnership_of(db, user)
     if row is None:
         raise NoPartnership
-    await queries.end_partnership(session, row.id, now=now)
+    await queries.end_partnership(db, row.id, now=now)

@@ -10,75 +10,82 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row, and_, column, exists, select, text, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from connection_service.models import Answer, DailyConnection, Invite, Member, Partnership
 
 
-async def partnership_of(session: AsyncSession, user: str) -> Partnership | None:
+async def partnership_of(db: AsyncConnection, user: str) -> Row[Any] | None:
     """The partnership that `user` is in now."""
-    return await session.scalar(
+    current = (
         select(Partnership)
         .join(Member, Member.partnership_id == Partnership.id)
         .where(Member.user_id == user, Member.left_at.is_(None))
     )
+    return (await db.execute(current)).one_or_none()
 
 
-async def hold_partnership(session: AsyncSession, partnership: UUID) -> None:
+async def hold_partnership(db: AsyncConnection, partnership: UUID) -> None:
     """Keep the partnership from ending, and from anybody else who holds it, until this transaction is over."""
-    await session.execute(select(Partnership.id).where(Partnership.id == partnership).with_for_update())
+    await db.execute(select(Partnership.id).where(Partnership.id == partnership).with_for_update())
 
 
-async def members_of(session: AsyncSession, partnership: UUID) -> list[str]:
+async def members_of(db: AsyncConnection, partnership: UUID) -> list[str]:
     """Both members, in the alphabet's order."""
     members = select(Member.user_id).where(Member.partnership_id == partnership).order_by(Member.user_id)
-    return list(await session.scalars(members))
+    return list(await db.scalars(members))
 
 
-async def partnered(session: AsyncSession, users: Collection[str]) -> set[str]:
+async def partnered(db: AsyncConnection, users: Collection[str]) -> set[str]:
     """Those of `users` who have a partner now."""
-    return set(await session.scalars(select(Member.user_id).where(Member.user_id.in_(users), Member.left_at.is_(None))))
+    return set(await db.scalars(select(Member.user_id).where(Member.user_id.in_(users), Member.left_at.is_(None))))
 
 
 async def create_partnership(
-    session: AsyncSession, members: Collection[str], *, time_zone: str, now: dt.datetime
-) -> Partnership:
+    db: AsyncConnection, members: Collection[str], *, time_zone: str, now: dt.datetime
+) -> Row[Any]:
     """Raises:
     IntegrityError: one of the two has found a partner in the meantime.
     """
-    partnership = Partnership(time_zone=time_zone, created_at=now)
-    session.add(partnership)
-    await session.flush()
+    made = insert(Partnership).values(time_zone=time_zone, created_at=now).returning(Partnership)
+    partnership = (await db.execute(made)).one()
     # In one order: two people who accept each other's code at once would otherwise wait for one another for ever.
-    session.add_all([Member(partnership_id=partnership.id, user_id=user) for user in sorted(members)])
-    await session.flush()
+    both = [{"partnership_id": partnership.id, "user_id": user} for user in sorted(members)]
+    await db.execute(insert(Member).values(both))
     return partnership
 
 
-async def end_partnership(session: AsyncSession, partnership: UUID, *, now: dt.datetime) -> None:
+async def end_partnership(db: AsyncConnection, partnership: UUID, *, now: dt.datetime) -> None:
     """Let both go. Waits for answers that are being written."""
-    await session.execute(
+    await db.execute(
         update(Partnership).where(Partnership.id == partnership, Partnership.ended_at.is_(None)).values(ended_at=now)
     )
-    await session.execute(
+    await db.execute(
         update(Member).where(Member.partnership_id == partnership, Member.left_at.is_(None)).values(left_at=now)
     )
 
 
-async def create_invite(session: AsyncSession, invite: Invite) -> None:
-    session.add(invite)
-    await session.flush()
+async def create_invite(
+    db: AsyncConnection, code: str, inviter: str, *, time_zone: str, expires_at: dt.datetime
+) -> Row[Any]:
+    made = insert(Invite).values(code=code, inviter_id=inviter, time_zone=time_zone, expires_at=expires_at)
+    return (await db.execute(made.returning(Invite))).one()
 
 
-async def hold_invite(session: AsyncSession, code: str) -> Invite | None:
+async def hold_invite(db: AsyncConnection, code: str) -> Row[Any] | None:
     """The invite, kept from anybody else until this transaction is over."""
-    return await session.scalar(select(Invite).where(Invite.code == code).with_for_update())
+    return (await db.execute(select(Invite).where(Invite.code == code).with_for_update())).one_or_none()
 
 
-async def questions_used(session: AsyncSession, partnership: UUID) -> list[str]:
+async def spend_invite(db: AsyncConnection, code: str, *, now: dt.datetime) -> None:
+    await db.execute(update(Invite).where(Invite.code == code).values(accepted_at=now))
+
+
+async def questions_used(db: AsyncConnection, partnership: UUID) -> list[str]:
     """The ids of the questions that this partnership has had, the latest first."""
     return list(
-        await session.scalars(
+        await db.scalars(
             select(DailyConnection.question_id)
             .where(DailyConnection.partnership_id == partnership)
             .order_by(DailyConnection.date.desc())
@@ -86,20 +93,19 @@ async def questions_used(session: AsyncSession, partnership: UUID) -> list[str]:
     )
 
 
-async def connection_on(session: AsyncSession, partnership: UUID, date: dt.date) -> DailyConnection | None:
-    return await session.scalar(
-        select(DailyConnection).where(DailyConnection.partnership_id == partnership, DailyConnection.date == date)
-    )
+async def connection_on(db: AsyncConnection, partnership: UUID, date: dt.date) -> Row[Any] | None:
+    asked = select(DailyConnection).where(DailyConnection.partnership_id == partnership, DailyConnection.date == date)
+    return (await db.execute(asked)).one_or_none()
 
 
 async def create_connection(
-    session: AsyncSession, partnership: UUID, date: dt.date, *, question_id: str, question: str
-) -> DailyConnection:
+    db: AsyncConnection, partnership: UUID, date: dt.date, *, question_id: str, question: str
+) -> Row[Any]:
     """Make the day's connection. Whoever calls this holds the partnership."""
-    row = DailyConnection(partnership_id=partnership, date=date, question_id=question_id, question=question)
-    session.add(row)
-    await session.flush()
-    return row
+    made = insert(DailyConnection).values(
+        partnership_id=partnership, date=date, question_id=question_id, question=question
+    )
+    return (await db.execute(made.returning(DailyConnection))).one()
 
 
 def _of_member(user: Any) -> Any:
@@ -107,24 +113,24 @@ def _of_member(user: Any) -> Any:
 
 
 async def history(
-    session: AsyncSession, user: str, *, before: tuple[dt.date, UUID] | None, limit: int
-) -> list[DailyConnection]:
+    db: AsyncConnection, user: str, *, before: tuple[dt.date, UUID] | None, limit: int
+) -> Sequence[Row[Any]]:
     """The daily connections of all partnerships of `user`, the latest first."""
     key = tuple_(DailyConnection.date, DailyConnection.id)
     page = select(DailyConnection).where(_of_member(user))
     if before is not None:
         page = page.where(key < before)
-    return list(await session.scalars(page.order_by(key.desc()).limit(limit)))
+    return (await db.execute(page.order_by(key.desc()).limit(limit))).all()
 
 
 async def unanswered(
-    session: AsyncSession,
+    db: AsyncConnection,
     user: str,
     partnership: UUID,
     *,
     before: tuple[dt.date, UUID] | None,
     limit: int,
-) -> list[DailyConnection]:
+) -> Sequence[Row[Any]]:
     """The daily connections of `partnership` that `user` has not answered, the latest first."""
     key = tuple_(DailyConnection.date, DailyConnection.id)
     page = select(DailyConnection).where(
@@ -133,14 +139,13 @@ async def unanswered(
     )
     if before is not None:
         page = page.where(key < before)
-    return list(await session.scalars(page.order_by(key.desc()).limit(limit)))
+    return (await db.execute(page.order_by(key.desc()).limit(limit))).all()
 
 
-async def answers_to(session: AsyncSession, connections: Collection[UUID]) -> Sequence[Answer]:
+async def answers_to(db: AsyncConnection, connections: Collection[UUID]) -> Sequence[Row[Any]]:
     """All answers to the given connections, in the order in which they were given."""
-    return (
-        await session.scalars(select(Answer).where(Answer.connection_id.in_(connections)).order_by(Answer.id))
-    ).all()
+    given = select(Answer).where(Answer.connection_id.in_(connections)).order_by(Answer.id)
+    return (await db.execute(given)).all()
 
 
 _CREATE_ANSWER = text("""
@@ -160,7 +165,7 @@ SELECT held.ended_at, created.* FROM held LEFT JOIN created ON true
 """).columns(*map(column, ("ended_at", "id", "connection_id", "author_id", "text", "created_at")))
 
 
-async def create_answer(session: AsyncSession, connection: UUID, author: str, words: str) -> Row[Any] | None:
+async def create_answer(db: AsyncConnection, connection: UUID, author: str, words: str) -> Row[Any] | None:
     """`(ended_at, id, connection_id, author_id, text, created_at)`: when the partnership ended, and the new answer.
 
     Without the answer, which is all NULL, if the partnership has ended or there is one of this author already; None if
@@ -168,12 +173,12 @@ async def create_answer(session: AsyncSession, connection: UUID, author: str, wo
     others who answer.
     """
     values = {"connection": connection, "author": author, "text": words}
-    return (await session.execute(_CREATE_ANSWER, values)).one_or_none()
+    return (await db.execute(_CREATE_ANSWER, values)).one_or_none()
 
 
-async def answer_of(session: AsyncSession, connection: UUID, author: str) -> Answer:
+async def answer_of(db: AsyncConnection, connection: UUID, author: str) -> Row[Any]:
     return (
-        await session.scalars(select(Answer).where(Answer.connection_id == connection, Answer.author_id == author))
+        await db.execute(select(Answer).where(Answer.connection_id == connection, Answer.author_id == author))
     ).one()
 
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy import Row
 
-from connection_service import models
 from contracts import events
 
 
@@ -19,21 +18,19 @@ class Invite(BaseModel):
     expires_at: dt.datetime
 
 
-def invite(row: models.Invite) -> Invite:
+def invite(row: Row[Any]) -> Invite:
     return Invite(code=row.code, expires_at=row.expires_at)
 
 
-def partnership(row: models.Partnership, members: Sequence[str]) -> events.Partnership:
+def partnership(row: Row[Any], members: Sequence[str]) -> events.Partnership:
     return events.Partnership(id=row.id, members=tuple(members), time_zone=row.time_zone, created_at=row.created_at)
 
 
-def answer(row: models.Answer | Row[Any]) -> events.Answer:
+def answer(row: Row[Any]) -> events.Answer:
     return events.Answer.model_validate(row, from_attributes=True)
 
 
-def daily_connections(
-    rows: Sequence[models.DailyConnection], answers: Iterable[models.Answer]
-) -> list[events.DailyConnection]:
+def daily_connections(rows: Sequence[Row[Any]], answers: Iterable[Row[Any]]) -> list[events.DailyConnection]:
     """The connections with the answers that belong to each."""
     given: dict[UUID, list[events.Answer]] = {row.id: [] for row in rows}
     for each in answers:

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field, field_validator
 
-from chassis.edge import CurrentCaller, Reading, Statement
+from chassis.edge import CurrentCaller, TheDatabase
 from chassis.errors import Forbidden
 from chassis.fields import Storable, StorableObject, Text
 from chassis.idempotency import IdempotentOnce
@@ -61,45 +61,56 @@ class UnreadCount(BaseModel):
 
 @router.get("/items")
 async def listed(
-    session: Reading, caller: CurrentCaller, is_read: bool | None = None, cursor: Cursor = None, limit: Limit = PAGE
+    database: TheDatabase,
+    caller: CurrentCaller,
+    is_read: bool | None = None,
+    cursor: Cursor = None,
+    limit: Limit = PAGE,
 ) -> items.InboxPage:
     """The caller's items, the newest first."""
-    return await items.listed(session, caller.user_id, is_read=is_read, cursor=cursor, limit=limit)
+    before = items.behind(cursor)
+    async with database.reading() as db:
+        return await items.listed(db, caller.user_id, is_read=is_read, before=before, limit=limit)
 
 
 @router.post("/items", status_code=201, response_model=InboxItem, responses=refusals(Forbidden))
 async def create(caller: CurrentCaller, once: IdempotentOnce, new: NewItem) -> Response:
     """Put an item into somebody's inbox. Needs the scope `inbox:write`."""
     caller.must_have(WRITE_SCOPE)
-    return await once.run(201, lambda session: items.create(session, new.model_dump()), statement=True)
+    return await once.run(201, lambda db: items.create(db, new.model_dump()), statement=True)
 
 
 @router.post("/items/read-all", responses=refusals(UnknownItem))
-async def read_all(session: Statement, caller: CurrentCaller, bound: ReadThrough) -> Updated:
+async def read_all(database: TheDatabase, caller: CurrentCaller, bound: ReadThrough) -> Updated:
     """Mark everything up to an item as read."""
-    return Updated(updated=await items.mark_all_read(session, caller.user_id, bound.through))
+    async with database.statement() as db:
+        return Updated(updated=await items.mark_all_read(db, caller.user_id, bound.through))
 
 
 @router.get("/items/{item_id}", responses=refusals(UnknownItem))
-async def one(session: Reading, caller: CurrentCaller, item_id: UUID) -> InboxItem:
+async def one(database: TheDatabase, caller: CurrentCaller, item_id: UUID) -> InboxItem:
     """One item."""
-    return await items.one(session, caller.user_id, item_id)
+    async with database.reading() as db:
+        return await items.one(db, caller.user_id, item_id)
 
 
 @router.post("/items/{item_id}/read", responses=refusals(UnknownItem))
-async def read(session: Statement, caller: CurrentCaller, item_id: UUID) -> InboxItem:
+async def read(database: TheDatabase, caller: CurrentCaller, item_id: UUID) -> InboxItem:
     """Mark an item as read; twice is as good as once."""
-    return await items.mark_read(session, caller.user_id, item_id)
+    async with database.statement() as db:
+        return await items.mark_read(db, caller.user_id, item_id)
 
 
 @router.delete("/items/{item_id}", status_code=204, responses=refusals(UnknownItem))
-async def remove(session: Statement, caller: CurrentCaller, item_id: UUID) -> Response:
+async def remove(database: TheDatabase, caller: CurrentCaller, item_id: UUID) -> Response:
     """Remove an item for good."""
-    await items.remove(session, caller.user_id, item_id)
+    async with database.statement() as db:
+        await items.remove(db, caller.user_id, item_id)
     return Response(status_code=204)
 
 
 @router.get("/unread-count")
-async def unread_count(session: Reading, caller: CurrentCaller) -> UnreadCount:
+async def unread_count(database: TheDatabase, caller: CurrentCaller) -> UnreadCount:
     """How many of the caller's items are unread."""
-    return UnreadCount(unread_count=await items.unread_count(session, caller.user_id))
+    async with database.reading() as db:
+        return UnreadCount(unread_count=await items.unread_count(db, caller.user_id))

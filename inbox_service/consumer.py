@@ -17,8 +17,8 @@ async def handle(database: Database, messages: Sequence[Msg]) -> None:
     """Make the items that the events call for, all in one transaction; an event seen before changes nothing."""
     items = [item for message in messages for item in _items(message)]
     if items:
-        async with database.statement() as session:
-            await queries.create_items_from_events(session, items)
+        async with database.statement() as db:
+            await queries.create_items_from_events(db, items)
 
 
 def _items(message: Msg) -> list[dict[str, Any]]:

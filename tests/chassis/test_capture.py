@@ -62,8 +62,8 @@ async def test_a_bulk_update_of_the_orm_is_captured_row_by_row(database: Databas
     """One statement, one change for each row that it changed, and none for the others."""
     await sql("INSERT INTO things (id, owner, note) VALUES (1, 'alice', 'a'), (2, 'alice', 'b'), (3, 'bob', 'c')")
     await sql("DELETE FROM changes")
-    async with database.transaction() as session:
-        await session.execute(update(Thing).where(Thing.owner == "alice").values(owner="carol"))
+    async with database.transaction() as connection:
+        await connection.execute(update(Thing).where(Thing.owner == "alice").values(owner="carol"))
     assert sorted((op, row["id"], row["owner"]) for op, row in await captured(sql)) == [
         ("update", 1, "carol"),
         ("update", 2, "carol"),
@@ -82,9 +82,9 @@ async def test_a_transaction_that_is_rolled_back_leaves_nothing(database: Databa
     """Captured is exactly what is committed."""
 
     async def fail() -> None:
-        async with database.transaction() as session:
-            await session.execute(text("INSERT INTO things (note) VALUES ('a')"))
-            await session.execute(text("UPDATE things SET note = 'b'"))
+        async with database.transaction() as connection:
+            await connection.execute(text("INSERT INTO things (note) VALUES ('a')"))
+            await connection.execute(text("UPDATE things SET note = 'b'"))
             raise LookupError
 
     with pytest.raises(LookupError):
@@ -94,10 +94,10 @@ async def test_a_transaction_that_is_rolled_back_leaves_nothing(database: Databa
 
 async def test_only_what_a_savepoint_kept_is_captured(database: Database, sql: Sql) -> None:
     """A part that is undone leaves nothing, and what stands around it stays."""
-    async with database.transaction() as session:
-        await session.execute(text("INSERT INTO things (note) VALUES ('kept')"))
-        undone = await session.begin_nested()
-        await session.execute(text("INSERT INTO things (note) VALUES ('undone')"))
+    async with database.transaction() as connection:
+        await connection.execute(text("INSERT INTO things (note) VALUES ('kept')"))
+        undone = await connection.begin_nested()
+        await connection.execute(text("INSERT INTO things (note) VALUES ('undone')"))
         await undone.rollback()
     assert [row["note"] for _, row in await captured(sql)] == ["kept"]
 

@@ -8,11 +8,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import exc, text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import capture_logs
 
 from chassis.database import POOL_SIZE, Database, is_unavailable
-from chassis.edge import Edge, Session
+from chassis.edge import Edge, TheDatabase
 from chassis.http import create_app
 from chassis.settings import AuthSettings
 from devstack.postgres import Postgres
@@ -31,8 +31,8 @@ async def opened(own_postgres: Postgres) -> AsyncIterator[Database]:
 
 
 async def execute(database: Database, statement: str, **values: object) -> Any:
-    async with database.transaction() as session:
-        return await session.scalar(text(statement), values)
+    async with database.transaction() as connection:
+        return await connection.scalar(text(statement), values)
 
 
 async def test_a_transaction_is_committed_when_its_block_ends(database: Database, sql: Sql) -> None:
@@ -40,8 +40,8 @@ async def test_a_transaction_is_committed_when_its_block_ends(database: Database
     called: list[str] = []
     database.after_commit(lambda: called.append("first"))
     database.after_commit(lambda: called.append("second"))
-    async with database.transaction() as session:
-        await session.execute(text("INSERT INTO things (note) VALUES ('a')"))
+    async with database.transaction() as connection:
+        await connection.execute(text("INSERT INTO things (note) VALUES ('a')"))
         assert (await sql("SELECT note FROM things"), called) == ([], [])
     assert [row["note"] for row in await sql("SELECT note FROM things")] == ["a"]
     assert called == ["first", "second"]
@@ -51,8 +51,8 @@ async def test_a_statement_is_committed_when_it_has_ended(database: Database, sq
     """By itself. Those who asked are called when the block ends; if it raises, they find out by themselves."""
     called: list[str] = []
     database.after_commit(lambda: called.append("committed"))
-    async with database.statement() as session:
-        await session.execute(text("INSERT INTO things (note) VALUES ('a')"))
+    async with database.statement() as connection:
+        await connection.execute(text("INSERT INTO things (note) VALUES ('a')"))
         assert [row["note"] for row in await sql("SELECT note FROM things")] == ["a"]
         assert called == []
     assert called == ["committed"]
@@ -66,9 +66,9 @@ async def test_who_only_reads_wakes_nobody(database: Database, sql: Sql) -> None
     """And sees what is committed when a statement begins."""
     called: list[str] = []
     database.after_commit(lambda: called.append("committed"))
-    async with database.reading() as session:
+    async with database.reading() as connection:
         for number in (0, 1):
-            assert await session.scalar(text("SELECT count(*) FROM things")) == number
+            assert await connection.scalar(text("SELECT count(*) FROM things")) == number
             await sql("INSERT INTO things (note) VALUES ('a')")
     assert called == []
 
@@ -91,11 +91,11 @@ async def test_a_connection_that_was_lent_for_a_statement_is_fit_for_a_transacti
 ) -> None:
     """It does not go on committing by itself."""
     pids = []
-    async with database.statement() as session:
-        pids.append(await session.scalar(text("SELECT pg_backend_pid()")))
-    async with database.transaction() as session:
-        pids.append(await session.scalar(text("SELECT pg_backend_pid()")))
-        await session.execute(text("INSERT INTO things (note) VALUES ('a')"))
+    async with database.statement() as connection:
+        pids.append(await connection.scalar(text("SELECT pg_backend_pid()")))
+    async with database.transaction() as connection:
+        pids.append(await connection.scalar(text("SELECT pg_backend_pid()")))
+        await connection.execute(text("INSERT INTO things (note) VALUES ('a')"))
         assert await sql("SELECT FROM things") == []
     assert pids[0] == pids[1]
 
@@ -106,18 +106,18 @@ async def test_a_transaction_is_undone_when_its_block_raises_or_is_cancelled(dat
     database.after_commit(lambda: called.append("committed"))
     entered = asyncio.Event()
 
-    async def write(session: AsyncSession) -> None:
-        await session.execute(text("INSERT INTO things (note) VALUES ('a')"))
+    async def write(connection: AsyncConnection) -> None:
+        await connection.execute(text("INSERT INTO things (note) VALUES ('a')"))
         entered.set()
 
     async def fail() -> None:
-        async with database.transaction() as session:
-            await write(session)
+        async with database.transaction() as connection:
+            await write(connection)
             raise LookupError
 
     async def hang() -> None:
-        async with database.transaction() as session:
-            await write(session)
+        async with database.transaction() as connection:
+            await write(connection)
             await asyncio.Event().wait()
 
     with pytest.raises(LookupError):
@@ -169,10 +169,10 @@ async def test_a_connection_that_is_ended_from_outside_says_that_the_database_is
     assert is_unavailable(cut.value)
 
     async def cut_between() -> None:
-        async with database.transaction() as session:
-            pid = await session.scalar(text("SELECT pg_backend_pid()"))
+        async with database.transaction() as connection:
+            pid = await connection.scalar(text("SELECT pg_backend_pid()"))
             await execute(database, "SELECT pg_terminate_backend(:pid, 5000)", pid=pid)
-            await session.execute(text("SELECT 1"))
+            await connection.execute(text("SELECT 1"))
 
     with pytest.raises(exc.DBAPIError) as cut:
         await cut_between()
@@ -193,11 +193,11 @@ async def test_a_transaction_that_was_undone_to_end_a_deadlock_may_be_tried_agai
     await execute(database, "INSERT INTO things (id, owner) VALUES (1, 'alice'), (2, 'alice') RETURNING id")
 
     async def touch(first: int, second: int, met: asyncio.Barrier) -> None:
-        async with database.transaction() as session:
-            await session.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
-            await session.execute(text("UPDATE things SET owner = 'bob' WHERE id = :id"), {"id": first})
+        async with database.transaction() as connection:
+            await connection.execute(text("SET LOCAL deadlock_timeout = '10ms'"))
+            await connection.execute(text("UPDATE things SET owner = 'bob' WHERE id = :id"), {"id": first})
             await met.wait()
-            await session.execute(text("UPDATE things SET owner = 'bob' WHERE id = :id"), {"id": second})
+            await connection.execute(text("UPDATE things SET owner = 'bob' WHERE id = :id"), {"id": second})
 
     met = asyncio.Barrier(2)
     ends = await asyncio.gather(touch(1, 2, met), touch(2, 1, met), return_exceptions=True)
@@ -240,8 +240,8 @@ async def test_waiting_for_a_database_ends_when_it_has_been_migrated(empty_url: 
     with capture_logs() as lines:
         waiting = asyncio.create_task(database.wait_until_ready("0001"))
         assert await until(lambda: len(lines) > 0, within=10)
-        async with database.transaction() as session:
-            await session.execute(text("CREATE TABLE alembic_version AS SELECT '0001'::text AS version_num"))
+        async with database.transaction() as connection:
+            await connection.execute(text("CREATE TABLE alembic_version AS SELECT '0001'::text AS version_num"))
         async with asyncio.timeout(10):
             await waiting
     assert [line["revision"] for line in lines] == ["0001"]
@@ -256,8 +256,9 @@ async def test_requests_are_503_while_the_server_is_away_and_succeed_when_it_is_
     Edge(opened, None, identify=str).attach(app)  # type: ignore[arg-type] # nobody has to be known
 
     @app.get("/things")
-    async def count(session: Session) -> Any:
-        return await session.scalar(text("SELECT count(*) FROM things"))
+    async def count(database: TheDatabase) -> Any:
+        async with database.reading() as connection:
+            return await connection.scalar(text("SELECT count(*) FROM things"))
 
     client = await serve(app)
     assert (await client.get("/things")).json() == 0

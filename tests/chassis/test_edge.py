@@ -1,4 +1,4 @@
-"""What each request is given: a transaction that is committed once, before the answer, and a caller."""
+"""What each request is given: a database on which it commits once, before the answer, and a caller."""
 
 import asyncio
 import datetime as dt
@@ -14,7 +14,7 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from chassis.database import POOL_SIZE, Database
-from chassis.edge import CurrentCaller, Edge, Now, Session
+from chassis.edge import CurrentCaller, Edge, Now, TheDatabase
 from chassis.errors import Conflict
 from chassis.http import create_app
 from chassis.rates import BURST, RateLimit
@@ -35,25 +35,29 @@ def app(edge: Edge, sql: Sql) -> FastAPI:
     edge.attach(made)
 
     @made.post("/things/{note}", status_code=201)
-    async def create(session: Session, note: str) -> str:
-        await session.execute(INSERT, {"note": note})
-        return note
+    async def create(database: TheDatabase, note: str) -> str:
+        async with database.transaction() as connection:
+            await connection.execute(INSERT, {"note": note})
+            return note
 
     @made.post("/refused")
-    async def refused(session: Session) -> None:
-        await session.execute(INSERT, {"note": "refused"})
-        raise Conflict("no")
+    async def refused(database: TheDatabase) -> None:
+        async with database.transaction() as connection:
+            await connection.execute(INSERT, {"note": "refused"})
+            raise Conflict("no")
 
     @made.post("/failing")
-    async def failing(session: Session) -> None:
-        await session.execute(INSERT, {"note": "failing"})
-        raise LookupError("our fault")
+    async def failing(database: TheDatabase) -> None:
+        async with database.transaction() as connection:
+            await connection.execute(INSERT, {"note": "failing"})
+            raise LookupError("our fault")
 
     @made.post("/cut-off", status_code=201)
-    async def cut_off(session: Session) -> None:
-        await session.execute(INSERT, {"note": "cut off"})
-        pid = await session.scalar(text("SELECT pg_backend_pid()"))
-        await sql("SELECT pg_terminate_backend($1, 5000)", pid)
+    async def cut_off(database: TheDatabase) -> None:
+        async with database.transaction() as connection:
+            await connection.execute(INSERT, {"note": "cut off"})
+            pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+            await sql("SELECT pg_terminate_backend($1, 5000)", pid)
 
     @made.get("/caller")
     async def caller(caller: CurrentCaller) -> str:

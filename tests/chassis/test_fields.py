@@ -90,6 +90,6 @@ async def test_what_is_taken_comes_back_from_the_database_as_it_was(database: Da
         "\u2603": ["\\u0000", "\u0001", "\U0001f600", 2**53, -1.5e-9, None, True, {}],
         "deep": nested(NESTING_MAX - 1),
     }
-    async with database.transaction() as session:
-        stored = await session.scalar(text("SELECT CAST(:value AS jsonb)"), {"value": json.dumps(value)})
+    async with database.transaction() as connection:
+        stored = await connection.scalar(text("SELECT CAST(:value AS jsonb)"), {"value": json.dumps(value)})
     assert stored == OBJECT.validate_python(value)

@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI, Response
 from pydantic import BaseModel, Field
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.edge import CurrentCaller, Edge
 from chassis.errors import Conflict
@@ -47,19 +47,19 @@ def app(edge: Edge) -> FastAPI:
     made = create_app("Things", version="1", checks={})
     edge.attach(made)
 
-    async def insert(session: AsyncSession, owner: str, note: str) -> Thing:
-        row = (await session.execute(INSERT, {"owner": owner, "note": note})).one()
+    async def insert(connection: AsyncConnection, owner: str, note: str) -> Thing:
+        row = (await connection.execute(INSERT, {"owner": owner, "note": note})).one()
         if note == "refused":
             raise Conflict("there is one already")
         return Thing.model_validate(row, from_attributes=True)
 
     @made.post("/things")
     async def create(caller: CurrentCaller, once: IdempotentOnce, new: NewThing) -> Response:
-        return await once.run(201, lambda session: insert(session, caller.user_id, new.note))
+        return await once.run(201, lambda connection: insert(connection, caller.user_id, new.note))
 
     @made.post("/others")
     async def create_another(caller: CurrentCaller, once: IdempotentOnce, new: NewThing) -> Response:
-        return await once.run(201, lambda session: insert(session, caller.user_id, new.note))
+        return await once.run(201, lambda connection: insert(connection, caller.user_id, new.note))
 
     return made
 

@@ -47,16 +47,16 @@ def add_second(migrations: Path, script: str) -> None:
 
 async def tables(url: str) -> set[str]:
     database = Database(url, application_name="test")
-    async with database.transaction() as session:
-        names = set(await session.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")))
+    async with database.transaction() as connection:
+        names = set(await connection.scalars(text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")))
     await database.close()
     return names
 
 
 async def revision(url: str) -> Any:
     database = Database(url, application_name="test")
-    async with database.transaction() as session:
-        found = await session.scalar(text("SELECT version_num FROM alembic_version"))
+    async with database.transaction() as connection:
+        found = await connection.scalar(text("SELECT version_num FROM alembic_version"))
     await database.close()
     return found
 

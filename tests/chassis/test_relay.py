@@ -44,8 +44,8 @@ async def cut_off(sql: Sql, *, where: str = "true") -> None:
 
 async def commit(database: Database, note: str) -> None:
     """As a request would, in the process of that database."""
-    async with database.transaction() as session:
-        await session.execute(text("INSERT INTO things (note) VALUES (:note)"), {"note": note})
+    async with database.transaction() as connection:
+        await connection.execute(text("INSERT INTO things (note) VALUES (:note)"), {"note": note})
 
 
 async def test_a_commit_of_its_own_process_wakes_it(

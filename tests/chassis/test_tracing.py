@@ -84,10 +84,10 @@ async def test_a_change_names_the_transaction_that_made_it(database: Database, s
     """And the next transaction on the same connection, which belongs to no trace, leaves none."""
     request = tracing.begin_request("POST", traceparent=CALLER)
     with tracing.current(request):
-        async with database.transaction() as session:
-            await session.execute(INSERT)
-    async with database.transaction() as session:
-        await session.execute(INSERT)
+        async with database.transaction() as connection:
+            await connection.execute(INSERT)
+    async with database.transaction() as connection:
+        await connection.execute(INSERT)
     [transaction, ended] = recorded()
     assert (transaction.name, parent_of(transaction)) == ("transaction", named(ended))
     assert parent_of(ended) == CALLER
@@ -123,8 +123,8 @@ async def test_a_trace_that_is_not_recorded_costs_no_statement_and_is_not_handed
     try:
         with tracing.current(tracing.begin_request("POST", traceparent=None)):
             assert tracing.exemplar() is None
-            async with database.transaction() as session:
-                await session.execute(INSERT)
+            async with database.transaction() as connection:
+                await connection.execute(INSERT)
     finally:
         tracing.record(None)
     assert [row["traceparent"] for row in await sql("SELECT traceparent FROM changes")] == [None]

@@ -137,8 +137,8 @@ async def test_an_answer_that_is_being_written_is_waited_for_by_the_end(
     bob: httpx.AsyncClient, asked: str, database: Database, somebody_waits: Waits
 ) -> None:
     """Nobody sees an answer appear in a partnership that has ended."""
-    async with database.transaction() as session:
-        await daily.answer(session, "alice", uuid.UUID(asked), "just in time")
+    async with database.transaction() as db:
+        await daily.answer(db, "alice", uuid.UUID(asked), "just in time")
         ending = asyncio.create_task(bob.delete("/partnership"))
         assert await until(somebody_waits, within=5)
     assert (await ending).status_code == 204
@@ -156,8 +156,8 @@ async def test_an_answer_that_comes_while_the_end_is_being_written_is_refused(
     times: list[dt.datetime],
 ) -> None:
     """It waits for the end, and then is told of it."""
-    async with database.transaction() as session:
-        await partnerships.end(session, "alice", now=times[-1])
+    async with database.transaction() as db:
+        await partnerships.end(db, "alice", now=times[-1])
         answering = asyncio.create_task(give(bob, asked))
         assert await until(somebody_waits, within=5)
     assert (await answering).status_code == 409

@@ -129,11 +129,11 @@ async def test_two_days_that_are_made_at_once_have_different_questions(
     midnight = evening + dt.timedelta(seconds=1)
 
     async def made(now: dt.datetime) -> str:
-        async with database.transaction() as session:
-            return (await daily.today(session, "bob", load_catalogue(), now=now)).question
+        async with database.transaction() as db:
+            return (await daily.today(db, "bob", load_catalogue(), now=now)).question
 
-    async with database.transaction() as session:
-        first = (await daily.today(session, "alice", load_catalogue(), now=evening)).question
+    async with database.transaction() as db:
+        first = (await daily.today(db, "alice", load_catalogue(), now=evening)).question
         second = asyncio.create_task(made(midnight))
         assert await until(somebody_waits, within=5)
     assert await second != first

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from chassis.database import Database
-from connection_service import models, queries
+from connection_service import queries
 from connection_service.partnerships import CODE_ALPHABET, CODE_LENGTH, INVITE_LIFETIME
 
 Codes = Callable[..., Awaitable[str]]
@@ -170,9 +170,9 @@ async def test_two_people_who_accept_each_other_at_once_become_partners(
 async def test_the_database_itself_allows_one_partner_only(database: Database, times: list[dt.datetime]) -> None:
     """Two requests that both saw nobody partnered: the second one waits for the first and is then refused."""
 
-    async def make(members: tuple[str, str]) -> models.Partnership:
-        async with database.transaction() as session:
-            return await queries.create_partnership(session, members, time_zone="UTC", now=times[-1])
+    async def make(members: tuple[str, str]) -> None:
+        async with database.transaction() as db:
+            await queries.create_partnership(db, members, time_zone="UTC", now=times[-1])
 
     outcomes = await asyncio.gather(make(("alice", "bob")), make(("carol", "alice")), return_exceptions=True)
     assert [type(outcome) for outcome in outcomes if isinstance(outcome, BaseException)] == [IntegrityError]
