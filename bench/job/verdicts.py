@@ -21,7 +21,7 @@ def verdicts(measured: Sequence[Measured]) -> Iterator[tuple[str, str, str]]:
         return
     times, name = min((_cpu(measured, name) / _cpu(measured, Tandem.name), name) for name in old)
     asked = f"the whole job: at least {CPU_LEAST:g} times the old design's answers for the same CPU"
-    yield asked, f"{times:.1f} times {name}'s", yes_or_no(times >= CPU_LEAST)
+    yield asked, f"{times:.2f} times {name}'s", yes_or_no(times >= CPU_LEAST)
     ours = _latency(measured, Tandem.name)
     theirs, name = min((_latency(measured, name), name) for name in old)
     asked = "the whole job: 99th percentile from POST to the partner's frame at most a fifth at the same rate"

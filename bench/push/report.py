@@ -60,9 +60,10 @@ WHY: Final = {
   is woken for half as many frames, so what a wake-up costs is shared by fewer; and of a user with ten devices both have
   some, and each reads the event. Four cores would show two processes that are full.""",
     "the whole job: at least": """\
-- *An answer* is half of it connection_service: one request through FastAPI, pydantic and SQLAlchemy. The other half is
-  what it buys: the change captured in the database, carried by a relay to a stream on disk and made an item by another
-  service; and what the services do at rest, looking at their tables ten times a second among it.""",
+- *An answer* is for two fifths connection_service: one request through FastAPI, pydantic and SQLAlchemy, in which no
+  step is large. The rest is what it buys: the change captured in the database, carried by a relay to a stream on disk
+  and made an item by another service. The largest part of the broker's share is to make and take away a directory for
+  each atomic batch ([0023](decisions/0023-atomic-batches.md)).""",
     "the whole job: 99th percentile": """\
 - *From POST to the frame* an answer waits for the disk twice, in PostgreSQL and in the stream; the old design's waits
   once, and is told before the request is answered. Where the old design keeps up with the rate nobody queues for it,
