@@ -164,6 +164,7 @@ async def test_what_is_done_offline_waits_visibly_and_is_sent_on_return(
     await fill(system, bob, 1)
     inbox = await shown(browsers, system, bob)
     await expect(inbox.connection).to_have_text("Live")
+    await expect(inbox.button("Mark as read: Item 1")).to_be_visible()  # the items are fetched when it is live
     await inbox.page.context.set_offline(True)
     await expect(inbox.connection).to_have_text("Offline")
     await inbox.button("Mark as read: Item 1").click()
